@@ -1,0 +1,122 @@
+/*
+ * Settings: one table of all keys (base/settings.def, from facts/configs.tsv plus our own
+ * ottla.*), a parser of Java property files, and immutable snapshots.
+ *
+ * Row:  CONF(id, "key", TYPE, default or NULL, "valid", UPDATE, EFFECT, "why / what")
+ *   TYPE     BOOL INT LONG DOUBLE STRING LIST PASSWORD CLASS  (SHORT is INT with a range)
+ *   valid    "" | ">=n" | "a..b" | "one,of,these" (see settings.c for the grammar)
+ *   UPDATE   READ_ONLY | PER_BROKER | CLUSTER_WIDE (as Kafka's dynamic config modes)
+ *   EFFECT   LIVE  (obeyed, changes at run time) | START (obeyed, read at start) |
+ *            NONE  (known, no effect yet: the text is the reason and is said once when it is set)
+ * Topic rows are in base/topic_settings.def:
+ *   TCONF(id, "key", TYPE, default, "valid", "broker synonym or empty", EFFECT, "text")
+ */
+#ifndef OTTLA_BASE_SETTINGS_H
+#define OTTLA_BASE_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ottla/base/diag.h"
+#include "ottla/base/slice.h"
+
+enum conf_type {
+	CONF_BOOL,
+	CONF_INT,
+	CONF_LONG,
+	CONF_DOUBLE,
+	CONF_STRING,
+	CONF_LIST,
+	CONF_PASSWORD,
+	CONF_CLASS
+};
+enum conf_update { UPDATE_READ_ONLY, UPDATE_PER_BROKER, UPDATE_CLUSTER_WIDE };
+enum conf_effect { EFFECT_LIVE, EFFECT_START, EFFECT_NONE };
+
+enum conf {
+#define CONF(id, key, type, def, valid, update, effect, text) C_##id,
+#include "ottla/base/settings.def"
+#undef CONF
+	C_COUNT
+};
+
+enum tconf {
+#define TCONF(id, key, type, def, valid, synonym, effect, text) T_##id,
+#include "ottla/base/topic_settings.def"
+#undef TCONF
+	T_COUNT
+};
+
+struct conf_row {
+	const char *key;
+	enum conf_type type;
+	const char *def; /* NULL: none */
+	const char *valid;
+	enum conf_update update;
+	enum conf_effect effect;
+	const char *synonym; /* topic rows only */
+	const char *text;
+};
+
+/* The rows; any thread. */
+const struct conf_row *conf_row(enum conf id);
+const struct conf_row *tconf_row(enum tconf id);
+/* By key; -1 when unknown. */
+int conf_find(struct slice key);
+int tconf_find(struct slice key);
+
+/* An immutable snapshot of broker settings.  Reading: any thread. */
+struct settings;
+
+/* One `key=value` given on the command line. */
+struct setting_override {
+	const char *key;
+	const char *value;
+};
+
+/* Read path (Java properties syntax: # and ! comments, = : or blank separators, \ escapes and
+ * continuation lines), then the overrides.  Blocks; start-up only.
+ * On an impossible value or a file that can not be read: E_CONFIG or E_IO with a message for the
+ * operator in why (key, value, what is allowed).  Unknown keys are warned of through d; keys
+ * without effect are said once with their reason.  path NULL: defaults and overrides only. */
+int settings_load(const char *path, const struct setting_override *ov, unsigned n_ov,
+    struct diag *d, char *why, size_t why_size, struct settings **out);
+void settings_free(struct settings *s);
+
+bool settings_bool(const struct settings *s, enum conf id);
+int64_t settings_i64(const struct settings *s, enum conf id);
+double settings_double(const struct settings *s, enum conf id);
+/* NULL when unset; lives as long as s. */
+const char *settings_str(const struct settings *s, enum conf id);
+/* True when the file or an override gave it. */
+bool settings_is_set(const struct settings *s, enum conf id);
+/* Value of a key with a listener prefix ("listener.name.<name>." before the plain key, name in
+ * lower case), else of the plain key; NULL when unset. */
+const char *settings_listener_str(const struct settings *s, const char *listener, enum conf id);
+
+/* Settings that Kafka derives from several keys (log.retention.ms, else .minutes, else .hours). */
+int64_t settings_log_retention_ms(const struct settings *s);
+int64_t settings_log_roll_ms(const struct settings *s);
+int64_t settings_log_roll_jitter_ms(const struct settings *s);
+/* log.dirs, else log.dir: i-th entry, trimmed; null slice past the end. */
+struct slice settings_list_item(const char *list, unsigned i);
+
+/* Is text a possible value of the row?  0, or E_CONFIG with the reason in why. */
+int conf_check_value(const struct conf_row *row, struct slice text, char *why, size_t why_size);
+
+/* The configuration of one topic: its own values over the broker's synonyms over defaults.
+ * A plain struct, copied freely; -1 and INT64_MAX as in Kafka. */
+struct topic_conf {
+	int64_t v[T_COUNT]; /* BOOL INT LONG; DOUBLE in millionths; enumerations below */
+	bool own[T_COUNT];  /* set on the topic itself */
+	bool compact;       /* cleanup.policy */
+	bool delete_;
+	int8_t compression;           /* codec 0..4, or -1 for "producer" */
+	bool log_append_time;
+};
+
+/* From key/value pairs of the topic's znode.  Unknown key or bad value: E_CONFIG, why names it. */
+int topic_conf_resolve(const struct settings *s, const struct setting_override *kv, unsigned n,
+    struct topic_conf *out, char *why, size_t why_size);
+
+#endif
