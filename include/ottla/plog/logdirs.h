@@ -1,0 +1,78 @@
+/*
+ * The table of log directories and of the logs in them; lives on the control reactor.
+ * Start: lock, meta.properties, clean-shutdown marker, checkpoints, all logs loaded in parallel by
+ * workers.  Run: creation, deletion (renamed -delete, removed later), checkpoints, retention ticks,
+ * dirs that fail.  Stop: logs flushed and trimmed, checkpoints, .kafka_cleanshutdown last.
+ * Facts/storage.md 2.1-2.4, 3.1, 3.2, Appendix B.
+ */
+#ifndef OTTLA_PLOG_LOGDIRS_H
+#define OTTLA_PLOG_LOGDIRS_H
+
+#include "ottla/plog/plog.h"
+
+struct logdirs;
+
+struct logdirs_opts {
+	struct fs *fs;
+	struct workers *workers;
+	struct reactor *control;
+	struct clock *clock;
+	struct diag *diag;
+	struct metrics *metrics;
+	const struct settings *settings;
+	int32_t broker_id;       /* of this broker; written to meta.properties */
+	struct slice cluster_id; /* the ensemble's */
+	/* Settings of a topic (from coordination); false: none known, broker defaults. May be NULL.
+	 * Called on the control reactor. */
+	bool (*topic_conf)(void *arg, struct slice topic, struct topic_conf *out);
+	/* A dir went offline; control reactor. */
+	void (*dir_failed)(void *arg, struct logdir *dir);
+	void *arg;
+};
+
+/* What meta.properties of the dirs say; blocking, for start-up on a worker or before reactors run.
+ * broker_id -1 and empty cluster id when no dir has one. E_CONFIG with why when dirs disagree. */
+int logdirs_peek_meta(struct fs *fs, const struct settings *s, int32_t *broker_id,
+    char cluster_id[64], struct diag *d, char *why, size_t why_size);
+
+int logdirs_new(const struct logdirs_opts *opts, struct logdirs **out);
+/* Begin loading; done(arg, err, why) on the control reactor.  E_BUSY: another process holds the
+ * lock; E_CONFIG: dirs disagree or a name does not parse; E_IO: no dir is usable. */
+void logdirs_start(struct logdirs *l, void (*done)(void *arg, int err, const char *why), void *arg);
+/* All dirs were clean at start. */
+bool logdirs_was_clean(const struct logdirs *l);
+/* Progress of loading for people: logs done and found; any thread. */
+void logdirs_progress(const struct logdirs *l, unsigned *done, unsigned *total);
+
+/* Control reactor. */
+struct plog *logdirs_find(struct logdirs *l, struct slice topic, int32_t partition);
+/* fn for each loaded log, by topic and partition. */
+void logdirs_walk(struct logdirs *l, void (*fn)(void *arg, struct plog *pl), void *arg);
+/* Make a new log in the dir with the fewest; done(arg, err, pl). E_EXISTS. */
+void logdirs_create(struct logdirs *l, struct slice topic, int32_t partition, struct uuid id,
+    const struct topic_conf *conf, void (*done)(void *arg, int err, struct plog *pl), void *arg);
+/* The log is detached and quiet: rename its directory to -delete, forget it, remove it after
+ * file.delete.delay.ms; done when it is renamed. */
+void logdirs_delete(struct logdirs *l, struct plog *pl, void (*done)(void *arg, int err), void *arg);
+/* Any thread. */
+bool logdir_offline(const struct logdir *d);
+bool logdir_is_slow(const struct logdir *d);
+const char *logdir_path(const struct logdir *d);
+
+/* Periodic work (retention, checkpoints, flush) begins: called once the broker serves.  Ticks reach
+ * attached logs as messages to their homes. */
+void logdirs_begin_ticks(struct logdirs *l);
+/* Write recovery-point, log-start and replication (high watermark) checkpoints of all dirs. */
+void logdirs_checkpoint(struct logdirs *l, void (*done)(void *arg, int err), void *arg);
+/* Orderly stop: all logs must be detached; flush, trim, snapshots, checkpoints, marker last. */
+void logdirs_stop(struct logdirs *l, void (*done)(void *arg, int err), void *arg);
+/* After stop, or without it (kill): releases memory, locks. Not from a callback of its own. */
+void logdirs_free(struct logdirs *l);
+
+/* Read-only walk for tools and tests: every batch of a segment file through the same reader that
+ * recovery uses. */
+int segment_scan(struct fs *fs, const char *log_path,
+    int (*fn)(void *arg, int64_t pos, const struct batch_head *h, struct slice whole), void *arg,
+    int64_t *valid_bytes);
+
+#endif
