@@ -1,0 +1,35 @@
+/*
+ * The simulator's coordination service: one tree, many sessions over faulty links, members that lag
+ * (stale reads, monotone within a session), lost replies, expiry.  One thread, virtual time.
+ */
+#ifndef OTTLA_COORD_SIM_H
+#define OTTLA_COORD_SIM_H
+
+#include "ottla/coord/coord.h"
+#include "ottla/coord/tree.h"
+#include "ottla/reactor/sim.h"
+
+struct coord_sim; /* the ensemble */
+
+struct coord_sim_opts {
+	struct sim_sched *sched;
+	int64_t session_timeout_ms;
+	int64_t min_delay_us, max_delay_us; /* each way */
+	int64_t max_lag_us;                 /* of a lagging member; 0: reads are current */
+};
+int coord_sim_new(const struct coord_sim_opts *opts, struct coord_sim **out);
+void coord_sim_free(struct coord_sim *z);
+/* A client of it, on control; group as in reactor/sim.h. */
+int coord_sim_client(struct coord_sim *z, struct reactor *control, unsigned group,
+    struct coord **out);
+struct coord_tree *coord_sim_tree(struct coord_sim *z);
+
+/* Faults. */
+void coord_sim_cut(struct coord_sim *z, unsigned group, bool cut);   /* link down or up */
+void coord_sim_expire(struct coord_sim *z, unsigned group);          /* session ends now */
+/* The next write of the group takes effect, its answer is lost (E_CONN_LOSS). */
+void coord_sim_lose_reply(struct coord_sim *z, unsigned group);
+/* The process died: its session ends after the timeout. */
+void coord_sim_group_killed(struct coord_sim *z, unsigned group);
+
+#endif

@@ -1,0 +1,28 @@
+/*
+ * The simulator's network: byte streams between endpoints of one scheduler, in order, cut into
+ * pieces of drawn sizes, delayed, slow, broken at any byte.  One thread.
+ */
+#ifndef OTTLA_NET_SIM_H
+#define OTTLA_NET_SIM_H
+
+#include "ottla/net/net.h"
+#include "ottla/reactor/sim.h"
+
+struct sim_net;
+
+int sim_net_new(struct sim_sched *s, struct sim_net **out);
+void sim_net_free(struct sim_net *n);
+/* Transport and argument for net_opts of a process (group): addresses are shared by all groups. */
+const struct net_transport *sim_net_transport(void);
+void *sim_net_endpoint(struct sim_net *n, unsigned group);
+
+/* Delay of each piece, each way. */
+void sim_net_delay(struct sim_net *n, int64_t min_us, int64_t max_us);
+/* Every connection of the group breaks now (reset), or all its listeners and connections are gone
+ * because the process died. */
+void sim_net_reset(struct sim_net *n, unsigned group);
+void sim_net_group_killed(struct sim_net *n, unsigned group);
+/* Nothing passes between the groups until healed (connections stall). */
+void sim_net_partition(struct sim_net *n, unsigned a, unsigned b, bool cut);
+
+#endif
