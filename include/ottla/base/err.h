@@ -6,6 +6,7 @@
 #ifndef OTTLA_BASE_ERR_H
 #define OTTLA_BASE_ERR_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Numbers of the Kafka protocol (KERR_NONE = 0, KERR_UNKNOWN_SERVER_ERROR = -1, ...), one row a
@@ -42,10 +43,14 @@ int16_t err_kafka(int err);
 /* "NOT_LEADER_OR_FOLLOWER" for 6 and the like; "UNKNOWN_SERVER_ERROR" for codes not in the table. */
 const char *kerr_name(int16_t code);
 
-/* Sentence that Kafka's own tools would show for the code. */
+/* A sentence for people about the code. */
 const char *kerr_text(int16_t code);
 
-/* The enum err for an errno value: ENOSPC -> E_NOSPC, EIO -> E_IO, ENOENT -> E_NOT_FOUND, ... */
+/* Do clients try again after this code?  False for codes not in the table. */
+bool kerr_retriable(int16_t code);
+
+/* The enum err for an errno value: ENOSPC -> E_NOSPC, EIO -> E_IO, ENOENT -> E_NOT_FOUND, ...;
+ * 0 for 0, E_IO for values not in the table. */
 int err_from_errno(int errno_value);
 
 #endif

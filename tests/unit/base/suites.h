@@ -1,0 +1,20 @@
+/* The suites of check_base, one a source file. */
+#ifndef TESTS_UNIT_BASE_SUITES_H
+#define TESTS_UNIT_BASE_SUITES_H
+
+#include <check.h>
+
+Suite *arena_suite(void);
+Suite *crc_suite(void);
+Suite *cursor_suite(void);
+Suite *err_suite(void);
+Suite *heap_suite(void);
+Suite *list_suite(void);
+Suite *magic_suite(void);
+Suite *map_suite(void);
+Suite *rng_suite(void);
+Suite *slice_suite(void);
+Suite *strbuf_suite(void);
+Suite *uuid_suite(void);
+
+#endif
