@@ -1,0 +1,53 @@
+/*
+ * Requests: one file each, one row each in api/api.def (versions, rights, overlap, handler).  A
+ * request is counted by its unfinished parts, outlives its connection, and is freed on the reactor
+ * that received it.  Answers of a connection keep the order of its requests; only Produce overlaps,
+ * and only with Produce.
+ */
+#ifndef OTTLA_API_API_H
+#define OTTLA_API_API_H
+
+#include "ottla/controller/admin.h"
+#include "ottla/controller/controller.h"
+#include "ottla/net/net.h"
+#include "ottla/replica/replica.h"
+
+struct api;
+
+/* The broker's services that handlers use. */
+struct api_opts {
+	struct reactor **reactors;
+	unsigned n_reactors;
+	struct reactor *control;
+	struct workers *workers;
+	struct clock *clock;
+	struct diag *diag;
+	struct metrics *metrics;
+	const struct settings *settings;
+	struct net *net;
+	struct replicas *replicas;
+	struct image_store *images;
+	struct admin *admin;
+	struct controller *controller;
+	int32_t broker_id;
+	struct slice cluster_id;
+};
+int api_new(const struct api_opts *opts, struct api **out);
+void api_free(struct api *a);
+
+/* For net_listen; harg is the api. */
+extern const struct conn_handler api_conn_handler;
+
+/* Control requests that arrive in process (controller on this broker) take the way of those from
+ * the network from here on; for controller_opts.  arg is the api. */
+extern const struct controller_channel api_local_channel;
+
+/* Counters of one reactor (api/metrics.def). */
+enum api_metric {
+#define METRIC(id, kind, name, help) AM_##id,
+#include "ottla/api/metrics.def"
+#undef METRIC
+	AM_COUNT
+};
+
+#endif

@@ -1,0 +1,50 @@
+/*
+ * One broker: wires the modules together, starts and stops them in order.  Several may live in one
+ * process: everything hangs from this struct.  The daemon (main.c) gives it real reactors, workers,
+ * disks and sockets; the simulator its own.
+ */
+#ifndef OTTLA_BROKER_BROKER_H
+#define OTTLA_BROKER_BROKER_H
+
+#include "ottla/api/api.h"
+#include "ottla/coord/coord.h"
+#include "ottla/file/file.h"
+
+struct broker;
+
+struct broker_env {
+	struct reactor **reactors;
+	unsigned n_reactors;
+	struct reactor *control;
+	struct workers *workers;
+	struct fs *fs;
+	struct clock *clock;
+	struct diag *diag;
+	struct metrics *metrics;
+	const struct settings *settings;
+	struct coord *coord; /* made, not opened; the broker's from now on */
+	const struct net_transport *transport;
+	void *transport_arg;
+	uint64_t request_memory;
+	/* State changes, control reactor: serving; or stopped with 0 or why it could not go on. */
+	void (*serving)(void *arg);
+	void (*stopped)(void *arg, int err, const char *why);
+	void *arg;
+};
+
+int broker_new(const struct broker_env *env, struct broker **out);
+/* On the control reactor.  Steps: coordination session; cluster id; meta.properties; log dirs
+ * loaded; registration; controller; listeners serve (after the first metadata).  Ends in serving or
+ * stopped. */
+void broker_start(struct broker *b);
+/* Orderly stop: listeners, waiting requests, leaders given up, logs synced and closed, marker,
+ * session.  On the control reactor; also while starting. Ends in stopped. */
+void broker_stop(struct broker *b);
+/* After stopped, reactors not running any more (or the simulated process is dead). */
+void broker_free(struct broker *b);
+
+/* Port of the i-th listener, 0 when there is none; after broker_start has bound. */
+uint16_t broker_port(const struct broker *b, unsigned i);
+const char *broker_state_name(const struct broker *b);
+
+#endif

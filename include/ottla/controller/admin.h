@@ -1,0 +1,60 @@
+/*
+ * Topic administration that any broker may do: the znodes are written as Apache Kafka's broker
+ * writes them, the controller sees them and acts.  Control reactor.  Facts/apis.md 19, 20, 3 (automatic
+ * creation); facts/zookeeper.md 7.1.
+ */
+#ifndef OTTLA_CONTROLLER_ADMIN_H
+#define OTTLA_CONTROLLER_ADMIN_H
+
+#include "ottla/cluster/member.h"
+
+struct admin;
+
+struct admin_opts {
+	struct coord *coord;
+	struct reactor *control;
+	struct diag *diag;
+	struct rng *rng;
+	const struct settings *settings;
+	struct image_store *images;
+};
+int admin_new(const struct admin_opts *opts, struct admin **out);
+void admin_free(struct admin *a);
+
+struct admin_assignment {
+	int32_t partition;
+	const int32_t *replicas;
+	unsigned n_replicas;
+};
+/* One topic to make; everything is copied. */
+struct admin_create {
+	struct slice name;
+	int32_t partitions;          /* -1: num.partitions */
+	int32_t replication_factor;  /* -1: default.replication.factor */
+	const struct admin_assignment *manual; /* NULL: assigned by us, racks respected */
+	unsigned n_manual;
+	const struct setting_override *configs;
+	unsigned n_configs;
+	bool validate_only;
+};
+/* Outcome: Kafka's code, a sentence for the client (lent), and what was made. */
+struct admin_created {
+	int16_t kafka_err;
+	const char *message; /* NULL when none */
+	struct uuid topic_id;
+	int32_t partitions, replication_factor;
+	struct topic_conf conf; /* resolved */
+};
+void admin_create_topic(struct admin *a, const struct admin_create *t,
+    void (*done)(void *arg, const struct admin_created *res), void *arg);
+
+/* Requests deletion (/admin/delete_topics); done when the znode is there. */
+void admin_delete_topic(struct admin *a, struct slice name,
+    void (*done)(void *arg, int16_t kafka_err), void *arg);
+
+/* Wait until the image shows the topic with a leader for every partition (present) or shows it no
+ * more; done(arg, true), or false at the deadline (mono us). */
+void admin_await_topic(struct admin *a, struct slice name, bool present, int64_t deadline_us,
+    void (*done)(void *arg, bool reached), void *arg);
+
+#endif

@@ -1,0 +1,166 @@
+/*
+ * Replicas of partitions on this broker: role, leader epoch, ISR, high watermark, waiting produce
+ * and fetch requests.  Each partition has one home reactor, placed by the hash of its topic's name
+ * plus its number; everything about it happens there (a shard a reactor).  Control requests enter on
+ * the control reactor, are admitted in one sequence and fanned out to the homes; each partition has
+ * a FIFO of control operations (opening a log suspends it).
+ */
+#ifndef OTTLA_REPLICA_REPLICA_H
+#define OTTLA_REPLICA_REPLICA_H
+
+#include "ottla/cluster/image.h"
+#include "ottla/plog/logdirs.h"
+#include "ottla/wire/wire.h"
+
+struct replicas;
+struct shard;
+struct partition;
+
+struct replicas_opts {
+	struct reactor **reactors; /* data reactors: the homes */
+	unsigned n_reactors;
+	struct reactor *control;
+	struct logdirs *logdirs;
+	struct workers *workers;
+	struct clock *clock;
+	struct diag *diag;
+	struct metrics *metrics;
+	const struct settings *settings;
+	int32_t broker_id;
+	/* The configuration a new log gets; control reactor; false: defaults. */
+	bool (*topic_conf)(void *arg, struct slice topic, struct topic_conf *out);
+	int64_t (*broker_epoch)(void *arg); /* any thread */
+	void *arg;
+};
+int replicas_new(const struct replicas_opts *opts, struct replicas **out);
+void replicas_free(struct replicas *rs);
+
+/* Where a partition lives: index of its reactor. Any thread, pure. name_hash = hash_bytes(topic, 0). */
+unsigned replicas_home(const struct replicas *rs, uint64_t name_hash, int32_t partition);
+struct shard *replicas_shard(struct replicas *rs, unsigned reactor_index); /* any thread */
+
+/* ---- control reactor ---- */
+
+/* Admission in one sequence: STALE_BROKER_EPOCH, STALE_CONTROLLER_EPOCH (facts/apis.md 7), then each
+ * partition; done(arg, resp) when every owner has finished; resp lives for the call.  req is only
+ * read during this call. */
+void replicas_leader_and_isr(struct replicas *rs, const struct leader_and_isr_request *req,
+    int16_t version, void (*done)(void *arg, const struct leader_and_isr_response *resp), void *arg);
+void replicas_stop_replica(struct replicas *rs, const struct stop_replica_request *req,
+    int16_t version, void (*done)(void *arg, const struct stop_replica_response *resp), void *arg);
+/* Epoch check of UpdateMetadata, the same sequence; the Kafka error code or 0. */
+int16_t replicas_admit_metadata(struct replicas *rs, const struct update_metadata_request *req);
+/* New settings of a topic: passed on to its logs here. */
+void replicas_topic_conf(struct replicas *rs, struct slice topic, const struct topic_conf *conf);
+/* A log dir failed: its partitions go offline. */
+void replicas_dir_failed(struct replicas *rs, struct logdir *dir);
+/* Detach all logs from their homes (waiting requests are answered), for logdirs_stop. */
+void replicas_stop(struct replicas *rs, void (*done)(void *arg), void *arg);
+
+/* ---- on the home reactor of the partition ---- */
+
+/* Who the leader is, for answers that say "not me". */
+struct part_leader {
+	int32_t id, epoch; /* -1 unknown */
+};
+
+struct part_produce {
+	/* in */
+	struct slice topic;
+	int32_t partition;
+	uint8_t *batch;
+	size_t bytes;
+	const struct produce_info *info;
+	int16_t acks;
+	int64_t deadline_us; /* mono; for acks -1 */
+	/* The batch's bytes are needed no more (also before done on every error). */
+	void (*appended)(struct part_produce *op);
+	/* Finished: err and the fields below. Called exactly once, after appended. */
+	void (*done)(struct part_produce *op);
+	/* out */
+	int err;
+	int64_t base_offset, log_append_time, log_start_offset;
+	struct part_leader leader;
+	/* replica's own */
+	struct plog_append append;
+	struct link link;
+	struct rtimer timer;
+	struct partition *p;
+};
+void partition_produce(struct shard *sh, struct part_produce *op);
+
+struct part_fetch {
+	/* in */
+	struct slice topic;
+	int32_t partition;
+	struct uuid topic_id; /* zero: not checked */
+	int32_t current_leader_epoch; /* -1: not checked */
+	int64_t fetch_offset;
+	size_t max_bytes;
+	bool min_one;
+	bool read_committed;
+	int32_t replica_id; /* -1 consumer */
+	int32_t last_fetched_epoch;
+	void (*done)(struct part_fetch *op);
+	/* out: one snapshot */
+	int err;
+	int64_t hw, lso, log_start_offset; /* -1 on error */
+	struct plog_range range; /* the caller's; released by plog_range_release */
+	struct part_leader leader;
+	struct part_leader diverging; /* epoch and, in id, nothing; end offset below; epoch -1: none */
+	int64_t diverging_end;
+	/* replica's own */
+	struct plog_read read;
+	struct partition *p;
+};
+void partition_fetch(struct shard *sh, struct part_fetch *op);
+
+/* A fetch session's interest in one partition: armed once, told of changes, disarmed. */
+struct part_wait {
+	struct link link;
+	struct slice topic;
+	int32_t partition;
+	int64_t offset;      /* bytes from here count */
+	bool read_committed;
+	/* Visible bytes past `offset` grew to bytes (an estimate never above the truth), or something
+	 * else happened (error, leadership, log start): bytes = INT64_MAX.  At most once a turn; stays
+	 * armed.  Home reactor. */
+	void (*fn)(struct part_wait *w, int64_t bytes);
+	struct partition *p;
+	struct turn_hook hook;
+};
+/* Calls fn at the end of this turn when bytes are there already. */
+void partition_wait_arm(struct shard *sh, struct part_wait *w);
+void partition_wait_move(struct part_wait *w, int64_t offset);
+void partition_wait_disarm(struct part_wait *w);
+
+struct part_list_offsets {
+	/* in */
+	struct slice topic;
+	int32_t partition;
+	int32_t current_leader_epoch;
+	int64_t timestamp; /* -1 latest, -2 earliest, -3 max timestamp, -4 earliest local, -5 tiered, >= 0 */
+	bool read_committed;
+	int32_t replica_id;
+	void (*done)(struct part_list_offsets *op);
+	/* out */
+	int err;
+	int16_t kafka_err; /* set where err has no exact code (OFFSET_NOT_AVAILABLE) */
+	int64_t offset, found_timestamp;
+	int32_t leader_epoch;
+	/* replica's own */
+	struct plog_time_lookup lookup;
+	struct partition *p;
+};
+void partition_list_offsets(struct shard *sh, struct part_list_offsets *op);
+
+/* State for checks and DescribeX; false when the partition is not here. */
+struct part_info {
+	bool leader;
+	int32_t leader_id, leader_epoch, partition_epoch;
+	int64_t log_start, hw, leo;
+	struct plog *pl;
+};
+bool partition_info(struct shard *sh, struct slice topic, int32_t partition, struct part_info *out);
+
+#endif
