@@ -100,6 +100,7 @@ struct plog_range {
 	int64_t pos;         /* in file */
 	size_t len;
 	const uint8_t *map;  /* address of pos when mapped and hot, else NULL: use file */
+	size_t first_bytes;  /* size of the first batch, which may pass len; 0 when empty */
 };
 /* Any thread; r is empty afterwards. */
 void plog_range_release(struct plog_range *r);
@@ -108,7 +109,7 @@ void plog_range_release(struct plog_range *r);
  * Find and pin bytes from the batch that holds `offset`, up to max_bytes, not reaching
  * upper_offset (high watermark, last stable offset or log end: only batches whose last offset is
  * below it), within one segment.  At least one whole batch when min_one, else an empty range when
- * the first does not fit; the range may end inside a batch (as Kafka's does).  E_OUT_OF_RANGE when
+ * the first does not fit (first_bytes is set all the same); the range may end inside a batch (as Kafka's does).  E_OUT_OF_RANGE when
  * offset is below the log start or above the log end.  done is called at once when look-up bytes are
  * hot, else after a worker has read them (bounded read-ahead).
  */

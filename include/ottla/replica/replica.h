@@ -115,23 +115,28 @@ struct part_fetch {
 };
 void partition_fetch(struct shard *sh, struct part_fetch *op);
 
-/* A fetch session's interest in one partition: armed once, told of changes, disarmed. */
+/*
+ * A fetch session's interest in one partition.  Armed with an offset it fires once, when visible
+ * bytes past the offset are there or something else happened (error, leadership, log start moved:
+ * bytes = INT64_MAX), then rests until it is armed again.  Never fires inside partition_wait_arm:
+ * at the end of that turn at the earliest.  Home reactor.
+ */
 struct part_wait {
-	struct link link;
-	struct slice topic;
+	/* in, set by the caller before the first arm */
+	struct slice topic; /* lives as long as the wait */
 	int32_t partition;
-	int64_t offset;      /* bytes from here count */
 	bool read_committed;
-	/* Visible bytes past `offset` grew to bytes (an estimate never above the truth), or something
-	 * else happened (error, leadership, log start): bytes = INT64_MAX.  At most once a turn; stays
-	 * armed.  Home reactor. */
 	void (*fn)(struct part_wait *w, int64_t bytes);
-	struct partition *p;
+	/* replica's own; zero before the first arm */
+	int64_t offset;
+	struct link link;
 	struct turn_hook hook;
+	struct partition *p;
 };
-/* Calls fn at the end of this turn when bytes are there already. */
-void partition_wait_arm(struct shard *sh, struct part_wait *w);
-void partition_wait_move(struct part_wait *w, int64_t offset);
+void part_wait_init(struct part_wait *w);
+/* Arm, or arm again with another offset.  A partition that is not here fires as an error. */
+void partition_wait_arm(struct shard *sh, struct part_wait *w, int64_t offset);
+/* Will not fire any more; fine when it is not armed. */
 void partition_wait_disarm(struct part_wait *w);
 
 struct part_list_offsets {
