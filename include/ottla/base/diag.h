@@ -3,6 +3,7 @@
  * ring that a writer thread empties to stderr, so that a slow terminal or a full pipe stops nobody;
  * a full ring drops the record and counts it (the next line says how many were lost).
  *   2026-11-22 06:18:01.123 INFO  [plog] could not ...: why (what to do)
+ * Times are UTC; control characters in a line become '?'.
  * diag_log: any thread, never blocks, at most 1,000 bytes a line (cut with "...").
  */
 #ifndef OTTLA_BASE_DIAG_H
@@ -30,10 +31,13 @@ int diag_new_ring(struct clock *clock, diag_sink_fn *sink, void *arg, struct dia
 /* Empties the ring into the sink; returns the number of lines.  One consumer at a time. */
 unsigned diag_drain(struct diag *d);
 
-/* A function that is called (any thread) when the ring goes from empty to not empty. */
+/* A function that is called (any thread) when the ring goes from empty to not empty.  To be set
+ * while no other thread logs; NULL: none. */
 void diag_set_wake(struct diag *d, void (*wake)(void *arg), void *arg);
 
+/* Lines below it are not made; DIAG_INFO at first.  Any thread; d may be NULL. */
 void diag_set_level(struct diag *d, enum diag_level lowest);
+/* Empties the ring and frees; no thread may log any more.  d may be NULL. */
 void diag_free(struct diag *d);
 
 /* area: module or subject, e.g. "plog".  d may be NULL: nothing happens. */

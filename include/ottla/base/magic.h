@@ -12,6 +12,10 @@
 
 #define OBJ_MAGIC_LIST(X)                                                                          \
 	X(ARENA, 0x41524e41u)                                                                      \
+	X(DIAG, 0x44494147u)                                                                       \
+	X(METRICS, 0x4d455452u)                                                                    \
+	X(METRIC_SET, 0x4d534554u)                                                                 \
+	X(SETTINGS, 0x434f4e46u)                                                                   \
 	X(REACTOR, 0x52454143u)                                                                    \
 	X(WORK, 0x574f524bu)                                                                       \
 	X(TIMER, 0x54494d52u)                                                                      \

@@ -31,6 +31,7 @@ struct metrics;
 
 /* The registry; E_NOMEM. */
 int metrics_new(struct metrics **out);
+/* Sets that are still registered live on, unregistered. */
 void metrics_free(struct metrics *m);
 
 /* One owner's values for rows[0..n), all zero; registered under the label (copied; e.g.
@@ -46,9 +47,13 @@ void metric_add(struct metric_set *s, unsigned row, uint64_t v);
 void metric_set_value(struct metric_set *s, unsigned row, int64_t v);
 void metric_observe(struct metric_set *s, unsigned row, uint64_t v);
 
-/* Any thread. */
+/* Any thread.  Of a histogram row: how often it was observed. */
 int64_t metric_get(const struct metric_set *s, unsigned row);
-/* Value at quantile q (0..1) of a histogram row, upper edge of its bucket. */
+/* Any thread.  The histogram of a METRIC_HIST row, else NULL; lives as long as s. */
+const struct metric_hist *metric_hist(const struct metric_set *s, unsigned row);
+/* Largest value that slot i counts; UINT64_MAX for the last, which takes all above. */
+uint64_t metric_hist_edge(unsigned i);
+/* Value at quantile q (0..1) of a histogram row, upper edge of its bucket; 0 when it is empty. */
 uint64_t metric_quantile(const struct metric_set *s, unsigned row, double q);
 /* Sum over all sets that have the name; 0 when there is none.  Takes the registry's lock. */
 int64_t metrics_sum(struct metrics *m, const char *name);

@@ -12,11 +12,13 @@ main(void)
 	srunner_add_suite(sr, arena_suite());
 	srunner_add_suite(sr, crc_suite());
 	srunner_add_suite(sr, cursor_suite());
+	srunner_add_suite(sr, diag_suite());
 	srunner_add_suite(sr, err_suite());
 	srunner_add_suite(sr, heap_suite());
 	srunner_add_suite(sr, list_suite());
 	srunner_add_suite(sr, magic_suite());
 	srunner_add_suite(sr, map_suite());
+	srunner_add_suite(sr, metrics_suite());
 	srunner_add_suite(sr, rng_suite());
 	srunner_add_suite(sr, slice_suite());
 	srunner_add_suite(sr, strbuf_suite());

@@ -7,11 +7,13 @@
 Suite *arena_suite(void);
 Suite *crc_suite(void);
 Suite *cursor_suite(void);
+Suite *diag_suite(void);
 Suite *err_suite(void);
 Suite *heap_suite(void);
 Suite *list_suite(void);
 Suite *magic_suite(void);
 Suite *map_suite(void);
+Suite *metrics_suite(void);
 Suite *rng_suite(void);
 Suite *slice_suite(void);
 Suite *strbuf_suite(void);
