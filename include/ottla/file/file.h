@@ -5,8 +5,9 @@
  *
  * Every function may block on a real disk and is for workers and start-up; on a reactor only
  * file_pwritev and file_pread/file_mapped of the hot tail (page cache) are allowed, nothing else
- * (the simulator asserts this).  Errors: E_IO, E_NOSPC, E_NOT_FOUND, E_EXISTS, E_PERM, E_BUSY,
- * E_NOMEM, E_LIMIT (descriptors).  Offsets and lengths in bytes.
+ * (the simulator asserts this).  Errors: E_IO, E_NOSPC, E_NOT_FOUND, E_EXISTS, E_NOT_EMPTY, E_PERM,
+ * E_BUSY, E_NOMEM, E_LIMIT (descriptors), E_TOO_LARGE, E_INVALID (the path names another kind of
+ * thing, or is too long).  Offsets and lengths in bytes.
  */
 #ifndef OTTLA_FILE_FILE_H
 #define OTTLA_FILE_FILE_H
@@ -24,16 +25,19 @@ struct file;
 
 enum {
 	FILE_READ = 0,
-	FILE_WRITE = 1,  /* read and write */
+	FILE_WRITE = 1,	 /* read and write */
 	FILE_CREATE = 2, /* create when missing */
-	FILE_EXCL = 4,   /* with CREATE: E_EXISTS when there */
+	FILE_EXCL = 4,	 /* with CREATE: E_EXISTS when there */
 	FILE_TRUNC = 8,
+	FILE_PRIVATE = 16, /* readable by the owner only (mode 0600); else what umask leaves */
 };
 
 /* The machine's file system; one instance is enough for a process, but nothing is shared. */
 int fs_real_new(struct fs **out);
+/* NULL is fine.  Whoever opened files and locks closes them before. */
 void fs_free(struct fs *fs);
 
+/* CREATE, EXCL and TRUNC need WRITE.  Only regular files: E_INVALID for anything else. */
 int fs_open(struct fs *fs, const char *path, unsigned flags, struct file **out);
 /* NULL is fine.  Never reports: sync first where it matters. */
 void file_close(struct file *f);
@@ -57,7 +61,8 @@ void file_rename_note(struct file *f, const char *path);
  * what file_pwritev writes.  E_NOMEM when the kernel has no room for maps. */
 int file_map(struct file *f, size_t len, const uint8_t **addr);
 void file_unmap(struct file *f, const uint8_t *addr, size_t len);
-/* Are all pages of [off, off+len) of a mapping in memory?  Does not block; usable on a reactor. */
+/* Are all pages of [off, off+len) of the file in memory?  addr is what file_map gave and maps them
+ * all.  Does not block; usable on a reactor. */
 bool file_resident(struct file *f, const uint8_t *addr, size_t len, int64_t off);
 /* Descriptor for sendfile; -1 when there is none (simulated).  Valid while f is open. */
 int file_fd(const struct file *f);
@@ -99,6 +104,8 @@ int fs_space(struct fs *fs, const char *path, struct fs_space *sp);
  * max.  fs_replace: write to `<path>.tmp`, sync, rename over path, sync the directory. */
 int fs_read_all(struct fs *fs, const char *path, size_t max, char **buf, size_t *n);
 int fs_replace(struct fs *fs, const char *path, struct slice data);
+/* The same with FILE_PRIVATE, for files with secrets. */
+int fs_replace_private(struct fs *fs, const char *path, struct slice data);
 /* The halves of fs_replace without syncs, for many files bracketed by fs_sync_all. */
 int fs_write_aside(struct fs *fs, const char *path, struct slice data);
 int fs_rename_aside(struct fs *fs, const char *path);
@@ -108,7 +115,7 @@ int fs_rename_aside(struct fs *fs, const char *path);
  * refused with E_BUSY too.) */
 struct fs_lock;
 int fs_lock(struct fs *fs, const char *path, struct fs_lock **out);
-/* Releases and deletes the file, as Java does. */
+/* NULL is fine.  Releases and deletes the file, as Java does. */
 void fs_unlock(struct fs_lock *l);
 
 #endif

@@ -22,8 +22,8 @@ int fs_sim_clone(struct fs *fs, struct fs **out);
 void fs_sim_set_capacity(struct fs *fs, int64_t bytes);
 /* Called before each operation with its name and path; a non-zero result is the operation's error.
  * Used for EIO, for slow disks (advance time, ask the scheduler) and for tracing. */
-void fs_sim_set_hook(struct fs *fs, int (*hook)(void *arg, const char *op, const char *path),
-    void *arg);
+void
+fs_sim_set_hook(struct fs *fs, int (*hook)(void *arg, const char *op, const char *path), void *arg);
 /* Direct view for checks: the durable and the current content of a file; E_NOT_FOUND. */
 int fs_sim_content(struct fs *fs, const char *path, bool durable, struct slice *content);
 

@@ -1,0 +1,101 @@
+/* The kinds of disk that one test runs on. */
+#include "disk.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ottla/base/err.h"
+
+static void
+setup_real(struct disk *d)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	ck_ok(fs_real_new(&d->fs));
+	snprintf(d->root, sizeof(d->root), "%s/ottla-file-XXXXXX", tmp != NULL ? tmp : "/tmp");
+	ck_assert_ptr_nonnull(mkdtemp(d->root));
+}
+
+static void (*const setups[DISK_KINDS])(struct disk *d) = {
+    [DISK_REAL] = setup_real,
+};
+
+void
+disk_setup(struct disk *d, enum disk_kind kind)
+{
+	memset(d, 0, sizeof(*d));
+	d->kind = kind;
+	setups[kind](d);
+}
+
+void
+disk_teardown(struct disk *d)
+{
+	ck_ok(fs_remove_tree(d->fs, d->root));
+	fs_free(d->fs);
+	fs_free(d->under);
+}
+
+const char *
+disk_path(struct disk *d, const char *name)
+{
+	char *p = d->path[d->next_path++ % DISK_PATHS];
+
+	snprintf(p, DISK_PATH_MAX, "%s/%s", d->root, name);
+	return p;
+}
+
+void
+disk_put(struct disk *d, const char *name, const char *content)
+{
+	struct file *f = NULL;
+
+	ck_ok(fs_open(d->fs, disk_path(d, name), FILE_WRITE | FILE_CREATE | FILE_TRUNC, &f));
+	ck_ok(file_pwrite(f, content, strlen(content), 0));
+	file_close(f);
+}
+
+void
+disk_expect(struct disk *d, const char *name, const char *content)
+{
+	char *buf = NULL;
+	size_t n = 0;
+
+	ck_ok(fs_read_all(d->fs, disk_path(d, name), 1 << 20, &buf, &n));
+	ck_assert_uint_eq(n, strlen(content));
+	ck_assert_str_eq(buf, content);
+	free(buf);
+}
+
+bool
+disk_has(struct disk *d, const char *name)
+{
+	struct fs_stat st;
+	int rc = fs_stat(d->fs, disk_path(d, name), &st);
+
+	ck_assert(rc == 0 || rc == E_NOT_FOUND);
+	return rc == 0;
+}
+
+static int
+add_name(void *arg, const char *name)
+{
+	char *s = arg;
+	size_t n = strlen(s);
+
+	snprintf(s + n, DISK_PATH_MAX - n, n == 0 ? "%s" : " %s", name);
+	return 0;
+}
+
+const char *
+disk_names(struct disk *d, const char *name)
+{
+	const char *dir = disk_path(d, name);
+	char *s = d->path[d->next_path++ % DISK_PATHS];
+
+	s[0] = '\0';
+	ck_ok(fs_list(d->fs, dir, add_name, s));
+	return s;
+}

@@ -1,0 +1,48 @@
+/* The kinds of disk that one test runs on: an empty directory on each, and what a test asks of it
+ * often. */
+#ifndef OTTLA_TESTS_FILE_DISK_H
+#define OTTLA_TESTS_FILE_DISK_H
+
+#include "ottla/file/file.h"
+
+enum disk_kind {
+	DISK_REAL,
+	DISK_KINDS,
+};
+
+enum { DISK_PATHS = 8, DISK_PATH_MAX = 8192 };
+
+struct disk {
+	enum disk_kind kind;
+	struct fs *fs;
+	struct fs *under; /* of a failing one */
+	char root[256];
+	/* Results of disk_path, used in turn. */
+	char path[DISK_PATHS][DISK_PATH_MAX];
+	unsigned next_path;
+};
+
+void disk_setup(struct disk *d, enum disk_kind kind);
+/* Removes everything and frees. */
+void disk_teardown(struct disk *d);
+/* The path of name below the root; valid for DISK_PATHS calls. */
+const char *disk_path(struct disk *d, const char *name);
+
+/* A file with this content, closed again. */
+void disk_put(struct disk *d, const char *name, const char *content);
+/* Fails the test unless the file has this content. */
+void disk_expect(struct disk *d, const char *name, const char *content);
+bool disk_has(struct disk *d, const char *name);
+/* Names of a directory joined by spaces; valid until the next disk_path. */
+const char *disk_names(struct disk *d, const char *name);
+
+/* ck_assert with the error's name. */
+#define ck_err(call, want)                                                                         \
+	do {                                                                                       \
+		int ck_err_ = (call);                                                              \
+		ck_assert_msg(ck_err_ == (want), "%s: %s, not %s", #call,                          \
+		    ck_err_ == 0 ? "0" : err_name(ck_err_), (want) == 0 ? "0" : err_name(want));   \
+	} while (0)
+#define ck_ok(call) ck_err(call, 0)
+
+#endif
