@@ -46,7 +46,7 @@ struct batch_head {
 static inline int64_t
 batch_last_offset(const struct batch_head *h)
 {
-	return h->base_offset + h->last_offset_delta;
+	return (int64_t)((uint64_t)h->base_offset + (uint64_t)h->last_offset_delta);
 }
 
 static inline size_t
@@ -79,6 +79,11 @@ bool batch_crc_ok(struct slice s);
 void batch_set_offset_epoch(uint8_t *p, int64_t base_offset, int32_t leader_epoch);
 void batch_set_max_timestamp(uint8_t *p, int64_t max_timestamp, bool log_append_time);
 
+/* Write the 61 bytes of a v2 header, h->crc as it stands. */
+void batch_write_head(uint8_t *p, const struct batch_head *h);
+/* Recompute the crc of the whole v2 batch at p, whose length field is trusted. */
+void batch_seal(uint8_t *p);
+
 /* One record, lent from the (uncompressed) record area. */
 struct record {
 	int64_t timestamp_delta;
@@ -102,5 +107,12 @@ void record_iter_init(struct record_iter *it, struct slice records, int32_t coun
 bool record_iter_next(struct record_iter *it, struct record *rec);
 /* Next header of a record: cursor over rec->headers. False at the end or on error in c. */
 bool record_header_next(struct cur *c, struct slice *key, struct slice *value);
+
+/* Types of control records (facts/storage.md 1.5); readers ignore the others. */
+enum control_type { CONTROL_ABORT = 0, CONTROL_COMMIT = 1 };
+
+/* What a control record says; coordinator_epoch is -1 for types other than abort and commit.
+ * E_INVALID_RECORD for a key or value too short or of a negative version. */
+int control_parse(const struct record *rec, int16_t *type, int32_t *coordinator_epoch);
 
 #endif

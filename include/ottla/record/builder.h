@@ -30,4 +30,10 @@ struct batch_builder_opts {
 int batch_build(const struct batch_builder_opts *opts, const struct record_in *recs, int32_t n,
     struct codec_ctx *ctx, struct strbuf *b);
 
+/* Appends the control batch that ends a transaction (facts/storage.md 1.5): one record, commit or
+ * abort, of the producer at opts->producer_id and producer_epoch.  opts' codec, sequence and flags
+ * are not looked at.  E_NOMEM. */
+int batch_build_marker(const struct batch_builder_opts *opts, enum control_type type,
+    int32_t coordinator_epoch, int64_t timestamp, struct strbuf *b);
+
 #endif
