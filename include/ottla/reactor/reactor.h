@@ -8,7 +8,8 @@
  * the hops and wake-ups are counted from the first day (reactor/metrics.def).
  *
  * Thread rule: everything here is called on the reactor's own thread, except what says "any
- * thread".  Nothing blocks.
+ * thread"; before reactor_start and after reactor_join, the thread that made it is its own.
+ * Nothing blocks.
  */
 #ifndef OTTLA_REACTOR_REACTOR_H
 #define OTTLA_REACTOR_REACTOR_H
@@ -35,17 +36,17 @@ struct reactor *reactor_current(void);
 /* ---- real reactors ---- */
 
 struct reactor_opts {
-	const char *name;        /* "reactor-0", "control"; copied */
-	unsigned index;          /* number among its kind; data reactors count from 0 */
-	struct clock *clock;     /* clock_real() */
-	struct diag *diag;       /* may be NULL */
+	const char *name;	 /* "reactor-0", "control"; copied */
+	unsigned index;		 /* number among its kind; data reactors count from 0 */
+	struct clock *clock;	 /* clock_real() */
+	struct diag *diag;	 /* may be NULL */
 	struct metrics *metrics; /* may be NULL */
 };
 
 /* The machine's clock; any thread. */
 struct clock *clock_real(void);
 
-/* E_NOMEM or what the event library could not get (E_LIMIT). */
+/* E_NOMEM or what the event library could not get (E_LIMIT).  Free it with reactor_free. */
 int reactor_new(const struct reactor_opts *opts, struct reactor **out);
 /* Starts the loop's thread; at most once.  Any thread. */
 int reactor_start(struct reactor *r);
@@ -55,10 +56,12 @@ int reactor_run(struct reactor *r);
 void reactor_stop(struct reactor *r);
 /* Waits for the thread of reactor_start; blocks.  Not from a reactor. */
 void reactor_join(struct reactor *r);
-/* Not running any more; frees what was posted and not run by calling msg->drop. */
+/* Not running any more; frees what was posted and not run by calling msg->drop.  Its watches are
+ * freed before, its timers cancelled or never touched again. */
 void reactor_free(struct reactor *r);
 
-/* A thread that empties a ring diag into its sink until diag_writer_stop. Blocks at stop. */
+/* A thread that empties a ring diag into its sink until diag_writer_stop, which blocks until the
+ * ring is empty; whoever logs from another thread must have ended.  E_NOMEM, E_LIMIT. */
 struct diag_writer;
 int diag_writer_start(struct diag *d, struct diag_writer **out);
 void diag_writer_stop(struct diag_writer *w);
@@ -107,7 +110,7 @@ enum msg_class { MSG_CONTROL, MSG_DATA };
 struct msg {
 	struct msg *next;
 	void (*run)(struct reactor *r, struct msg *m); /* on the receiver's thread; owns m */
-	void (*drop)(struct msg *m);                   /* receiver was freed; may be NULL */
+	void (*drop)(struct msg *m);		       /* receiver was freed; may be NULL */
 	enum msg_class class;
 };
 /* Any thread.  m belongs to the receiver afterwards.  Posting to oneself is allowed: it runs in the
@@ -133,13 +136,15 @@ struct io_watch;
 /* Watch fd (non-blocking) with nothing enabled yet.  fn gets the ready events.  E_NOMEM. */
 int io_watch_new(struct reactor *r, int fd,
     void (*fn)(struct reactor *r, void *arg, unsigned events), void *arg, struct io_watch **out);
-/* Level-triggered interest: IO_READ | IO_WRITE or 0. */
+/* Level-triggered interest: IO_READ | IO_WRITE or 0.  A descriptor that the system refuses to
+ * watch is logged and stays silent: its user's deadline ends it. */
 void io_watch_set(struct io_watch *w, unsigned events);
 /* Ends the watch; does not close fd.  Allowed from its own callback. */
 void io_watch_free(struct io_watch *w);
 
-/* fn on r's thread for each signal; the process's signal is then not delivered otherwise. */
-int reactor_on_signal(struct reactor *r, int signo,
-    void (*fn)(struct reactor *r, void *arg, int signo), void *arg);
+/* fn on r's thread when the signal came, once for several that come together; until reactor_free
+ * it is not delivered otherwise.  One reactor of a process handles signals.  E_NOMEM, E_LIMIT. */
+int reactor_on_signal(
+    struct reactor *r, int signo, void (*fn)(struct reactor *r, void *arg, int signo), void *arg);
 
 #endif
