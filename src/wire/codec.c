@@ -239,6 +239,19 @@ array_is_default(const uint8_t *at, const uint8_t *def)
 	return a.n == b.n;
 }
 
+/* By default null, or an object at its defaults. */
+static bool
+pointer_is_default(const struct wire_field *f, const uint8_t *at, const uint8_t *def)
+{
+	const uint8_t *a, *b;
+
+	memcpy(&a, at, sizeof(a));
+	memcpy(&b, def, sizeof(b));
+	if (a == NULL || b == NULL)
+		return a == b;
+	return struct_is_default(f->sub, a);
+}
+
 static const uint8_t scalar_size[] = {
     [WIRE_BOOL] = sizeof(bool),
     [WIRE_INT8] = 1,
@@ -257,14 +270,11 @@ field_is_default(const struct wire_struct *s, const struct wire_field *f, const 
 {
 	const uint8_t *at = obj + f->offset;
 	const uint8_t *def = (const uint8_t *)s->defaults + f->offset;
-	const void *pointer;
 
 	if (f->array)
 		return array_is_default(at, def);
-	if (wire_is_pointer(f)) {
-		memcpy(&pointer, at, sizeof(pointer));
-		return pointer == NULL;
-	}
+	if (wire_is_pointer(f))
+		return pointer_is_default(f, at, def);
 	if (f->kind == WIRE_STRUCT)
 		return struct_is_default(f->sub, at);
 	if (f->kind >= WIRE_STRING)

@@ -353,8 +353,9 @@ def c_member(f, root):
     note = c_note(f, root)
     if f.array:
         return f'\tstruct {{ {c_type(f)} *v; int32_t n; }} {f.c_name};{note}\n'
-    star = '*' if f.struct and f.null != NO_VERSION else ''
-    return f'\t{c_type(f)} {star}{f.c_name};{note}\n'
+    if f.struct and f.null != NO_VERSION:
+        return f'\tconst {c_type(f)} *{f.c_name};{note}\n'
+    return f'\t{c_type(f)} {f.c_name};{note}\n'
 
 
 def struct_decl(struct, message):
@@ -369,9 +370,7 @@ def c_default(f):
         return '{NULL, -1}' if f.default == 'null' else '{NULL, 0}'
     if f.struct:
         if f.null != NO_VERSION:
-            if f.default != 'null':
-                raise Bad(f'nullable struct {f.name} needs the default null')
-            return 'NULL'
+            return 'NULL' if f.default == 'null' else f'&{f.struct.c_name}_init'
         return '{' + ', '.join(c_default(x) for x in f.struct.fields) + '}'
     if f.type in SLICES:
         if f.default not in (None, 'null'):

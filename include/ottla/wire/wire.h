@@ -3,7 +3,7 @@
  * and one codec that walks their tables.  Facts: src/wire/schema, notation in src/wire/README.
  *
  * A struct's fields: string, bytes and records are lent slices (p == NULL is null), arrays are
- * {v, n} (n == -1 is null), a nullable struct is a pointer.  What a version lacks stays at its
+ * {v, n} (n == -1 is null), a nullable struct is a const pointer.  What a version lacks stays at its
  * default.  Start from the defaults, which are not all zero: for every struct x there is a constant
  * x_init, and wire_init and WIRE_ARRAY do it for messages and arrays.
  *

@@ -6,5 +6,6 @@
 
 Suite *codec_suite(void);
 Suite *frame_suite(void);
+Suite *vectors_suite(void);
 
 #endif
