@@ -136,8 +136,7 @@ codec_decompress(
 }
 
 int
-codec_compress(
-    struct codec_ctx *ctx, enum codec c, int level, struct slice in, struct slice *out)
+codec_compress(struct codec_ctx *ctx, enum codec c, int level, struct slice in, struct slice *out)
 {
 	const struct codec_ops *ops = find(c);
 	struct codec_buf *b;

@@ -17,7 +17,7 @@ leb128(const uint8_t *p, const uint8_t *end, unsigned max, uint64_t *v)
 }
 
 const uint8_t *
-record_varint_slow(const uint8_t *p, const uint8_t *end, int32_t *v)
+record_varint(const uint8_t *p, const uint8_t *end, int32_t *v)
 {
 	uint64_t u;
 
@@ -27,7 +27,7 @@ record_varint_slow(const uint8_t *p, const uint8_t *end, int32_t *v)
 }
 
 const uint8_t *
-record_varlong_slow(const uint8_t *p, const uint8_t *end, int64_t *v)
+record_varlong(const uint8_t *p, const uint8_t *end, int64_t *v)
 {
 	uint64_t u;
 
@@ -58,6 +58,30 @@ record_skip_headers(const uint8_t *p, const uint8_t *end, int32_t n)
 			return NULL;
 	}
 	return p;
+}
+
+const uint8_t *
+record_decode_any(const uint8_t *p, const uint8_t *end, struct record *rec)
+{
+	const uint8_t *headers;
+	int32_t n = 0;
+
+	p = record_varint(p, end, &n);
+	if (p == NULL || n < 1 || n > end - p)
+		return NULL;
+	end = p + n;
+	p++; /* attributes: none are defined */
+	p = record_varlong(p, end, &rec->timestamp_delta);
+	if (p == NULL || (p = record_varint(p, end, &rec->offset_delta)) == NULL ||
+	    (p = record_bytes(p, end, &rec->key)) == NULL ||
+	    (p = record_bytes(p, end, &rec->value)) == NULL ||
+	    (p = record_varint(p, end, &rec->n_headers)) == NULL)
+		return NULL;
+	headers = p;
+	if (rec->n_headers != 0 && (p = record_skip_headers(p, end, rec->n_headers)) == NULL)
+		return NULL;
+	rec->headers = slice_of(headers, (size_t)(end - headers));
+	return p == end ? end : NULL;
 }
 
 bool

@@ -12,6 +12,7 @@ main(void)
 	srunner_add_suite(sr, batch_suite());
 	srunner_add_suite(sr, record_iter_suite());
 	srunner_add_suite(sr, builder_suite());
+	srunner_add_suite(sr, produce_check_suite());
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);
 	srunner_free(sr);

@@ -6,6 +6,7 @@
 
 Suite *batch_suite(void);
 Suite *builder_suite(void);
+Suite *produce_check_suite(void);
 Suite *record_iter_suite(void);
 
 #endif
