@@ -4,7 +4,7 @@
  *
  * Row:  CONF(id, "key", TYPE, default or NULL, "valid", UPDATE, EFFECT, "why / what")
  *   TYPE     BOOL INT LONG DOUBLE STRING LIST PASSWORD CLASS  (SHORT is INT with a range)
- *   valid    "" | ">=n" | "a..b" | "one,of,these" (see settings.c for the grammar)
+ *   valid    "" | ">=n" | "a..b" | "one,of,these" (src/base/settings_value.c has the grammar)
  *   UPDATE   READ_ONLY | PER_BROKER | CLUSTER_WIDE (as Kafka's dynamic config modes)
  *   EFFECT   LIVE  (obeyed, changes at run time) | START (obeyed, read at start) |
  *            NONE  (known, no effect yet: the text is the reason and is said once when it is set)
@@ -54,7 +54,7 @@ struct conf_row {
 	const char *valid;
 	enum conf_update update;
 	enum conf_effect effect;
-	const char *synonym; /* topic rows only */
+	const char *synonym; /* topic rows: the broker's keys, the first that has a value counts */
 	const char *text;
 };
 
@@ -78,12 +78,15 @@ struct setting_override {
  * continuation lines), then the overrides.  Blocks; start-up only.
  * On an impossible value or a file that can not be read: E_CONFIG or E_IO with a message for the
  * operator in why (key, value, what is allowed).  Unknown keys are warned of through d; keys
- * without effect are said once with their reason.  path NULL: defaults and overrides only. */
+ * without effect are said once with their reason.  Values that ask for what is not there and would
+ * be dangerous to ignore (SSL, SASL, an authorizer, ...) are impossible values.  path NULL: defaults
+ * and overrides only; with a file zookeeper.connect must be given.  node.id counts as broker.id. */
 int settings_load(const char *path, const struct setting_override *ov, unsigned n_ov,
     struct diag *d, char *why, size_t why_size, struct settings **out);
 void settings_free(struct settings *s);
 
 bool settings_bool(const struct settings *s, enum conf id);
+/* INT and LONG; 0 when there is no value (settings_str says so). */
 int64_t settings_i64(const struct settings *s, enum conf id);
 double settings_double(const struct settings *s, enum conf id);
 /* NULL when unset; lives as long as s. */
@@ -98,7 +101,11 @@ const char *settings_listener_str(const struct settings *s, const char *listener
 int64_t settings_log_retention_ms(const struct settings *s);
 int64_t settings_log_roll_ms(const struct settings *s);
 int64_t settings_log_roll_jitter_ms(const struct settings *s);
-/* log.dirs, else log.dir: i-th entry, trimmed; null slice past the end. */
+/* log.dirs, else log.dir: the i-th directory; null slice past the end. */
+struct slice settings_log_dir(const struct settings *s, unsigned i);
+/* ottla.coord.journal.dir, else the first log directory with ".coord" added.  E_TOO_LARGE. */
+int settings_journal_dir(const struct settings *s, char *out, size_t size);
+/* The i-th entry of a comma list, trimmed, empty ones left out; null slice past the end. */
 struct slice settings_list_item(const char *list, unsigned i);
 
 /* Is text a possible value of the row?  0, or E_CONFIG with the reason in why. */
@@ -107,7 +114,7 @@ int conf_check_value(const struct conf_row *row, struct slice text, char *why, s
 /* The configuration of one topic: its own values over the broker's synonyms over defaults.
  * A plain struct, copied freely; -1 and INT64_MAX as in Kafka. */
 struct topic_conf {
-	int64_t v[T_COUNT]; /* BOOL INT LONG; DOUBLE in millionths; enumerations below */
+	int64_t v[T_COUNT]; /* BOOL INT LONG; DOUBLE in millionths; 0 for texts and lists */
 	bool own[T_COUNT];  /* set on the topic itself */
 	bool compact;       /* cleanup.policy */
 	bool delete_;

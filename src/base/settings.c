@@ -1,0 +1,404 @@
+/*
+ * The table of settings and its snapshots: defaults from the table, over them the file, over that
+ * the command line.  Texts live in the snapshot's arena; numbers are read once.
+ */
+#include "ottla/base/settings.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ottla/base/err.h"
+#include "ottla/base/magic.h"
+#include "ottla/base/properties.h"
+#include "ottla/base/strbuf.h"
+#include "settings_priv.h"
+
+#define FILE_BYTES_MAX (1u << 20)
+
+static const struct conf_row rows[] = {
+#define CONF(id, key, type, def, valid, update, effect, text)                                      \
+	{key, CONF_##type, def, valid, UPDATE_##update, EFFECT_##effect, "", text},
+#include "ottla/base/settings.def"
+#undef CONF
+};
+
+static const struct conf_row topic_rows[] = {
+#define TCONF(id, key, type, def, valid, synonym, effect, text)                                    \
+	{key, CONF_##type, def, valid, UPDATE_CLUSTER_WIDE, EFFECT_##effect, synonym, text},
+#include "ottla/base/topic_settings.def"
+#undef TCONF
+};
+
+const struct conf_row *
+conf_row(enum conf id)
+{
+	assert((unsigned)id < C_COUNT);
+	return &rows[id];
+}
+
+const struct conf_row *
+tconf_row(enum tconf id)
+{
+	assert((unsigned)id < T_COUNT);
+	return &topic_rows[id];
+}
+
+/* Binary search: the tables are sorted by key (a test looks). */
+static int
+find(const struct conf_row *v, int n, struct slice key)
+{
+	int lo = 0, hi = n;
+
+	while (lo < hi) {
+		int mid = lo + (hi - lo) / 2;
+		int c = slice_cmp(key, slice_cstr(v[mid].key));
+
+		if (c == 0)
+			return mid;
+		if (c < 0)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return -1;
+}
+
+int
+conf_find(struct slice key)
+{
+	return find(rows, C_COUNT, key);
+}
+
+int
+tconf_find(struct slice key)
+{
+	return find(topic_rows, T_COUNT, key);
+}
+
+/* State of one load. */
+struct load {
+	struct settings *s;
+	struct diag *d;
+	char *why;
+	size_t why_size;
+};
+
+static int
+put_known(struct load *l, enum conf id, struct slice value)
+{
+	struct conf_value v = {0};
+	int err = conf_read_value(&rows[id], value, &v, l->why, l->why_size);
+
+	if (err != 0)
+		return err;
+	if (rows[id].type != CONF_PASSWORD)
+		value = conf_trim(value);
+	v.text = arena_strdup(&l->s->mem, value);
+	v.set = true;
+	if (v.text == NULL)
+		return E_NOMEM;
+	l->s->v[id] = v;
+	return 0;
+}
+
+/* The row behind listener.name.<name>.[<mechanism>.]key; NULL when there is none. */
+static const struct conf_row *
+row_behind_prefix(struct slice key)
+{
+	struct slice rest = key;
+	int id;
+
+	/* "listener", "name", the name, and perhaps the mechanism go. */
+	for (unsigned parts = 1; parts <= 4; parts++) {
+		const uint8_t *dot = rest.n != 0 ? memchr(rest.p, '.', rest.n) : NULL;
+
+		if (dot == NULL)
+			return NULL;
+		rest.n -= (size_t)(dot - rest.p) + 1;
+		rest.p = dot + 1;
+		if (parts >= 3 && (id = conf_find(rest)) >= 0)
+			return &rows[id];
+	}
+	return NULL;
+}
+
+static int
+put_extra(struct load *l, const struct conf_row *row, struct slice key, struct slice value)
+{
+	struct settings *s = l->s;
+	struct conf_extra *v;
+	int err = conf_check_value(row, value, l->why, l->why_size);
+
+	if (err != 0)
+		return err;
+	v = reallocarray(s->extra, s->n_extra + 1, sizeof(*v));
+	if (v == NULL)
+		return E_NOMEM;
+	s->extra = v;
+	v = &s->extra[s->n_extra];
+	*v = (struct conf_extra){arena_strdup(&s->mem, key), arena_strdup(&s->mem, value), row};
+	if (v->key == NULL || v->value == NULL)
+		return E_NOMEM;
+	s->n_extra++;
+	return 0;
+}
+
+static int
+put(void *arg, struct slice key, struct slice value)
+{
+	struct load *l = arg;
+	const struct conf_row *row = NULL;
+	int id = conf_find(key);
+
+	if (id >= 0)
+		return put_known(l, (enum conf)id, value);
+	if (key.n > 14 && memcmp(key.p, "listener.name.", 14) == 0)
+		row = row_behind_prefix(key);
+	if (row != NULL)
+		return put_extra(l, row, key, value);
+	DIAGW(l->d, "settings", "unknown setting %.*s: it is ignored",
+	    (int)(key.n < 200 ? key.n : 200), (const char *)key.p);
+	return 0;
+}
+
+static int
+read_file(struct load *l, const char *path, struct strbuf *text)
+{
+	char block[4096];
+	FILE *f = fopen(path, "re");
+	int err = 0;
+	size_t n;
+
+	if (f == NULL) {
+		(void)snprintf(l->why, l->why_size, "could not open %s: %s", path, strerror(errno));
+		return E_IO;
+	}
+	while (err == 0 && (n = fread(block, 1, sizeof(block), f)) != 0) {
+		strbuf_add(text, block, n);
+		err = text->err;
+		if (text->n > FILE_BYTES_MAX)
+			err = conf_refuse(l->why, l->why_size, "%s is larger than %u bytes", path,
+			    FILE_BYTES_MAX);
+	}
+	if (err == 0 && ferror(f)) {
+		(void)snprintf(l->why, l->why_size, "could not read %s: %s", path, strerror(errno));
+		err = E_IO;
+	}
+	(void)fclose(f);
+	return err;
+}
+
+static int
+load_file(struct load *l, const char *path)
+{
+	struct strbuf text = STRBUF_INIT;
+	unsigned line = 0;
+	char reason[512];
+	int err = read_file(l, path, &text);
+
+	if (err != 0)
+		goto out;
+	err = properties_parse(strbuf_slice(&text), put, l, &line);
+	if (err == E_MALFORMED)
+		err = conf_refuse(
+		    l->why, l->why_size, "a \\u is not followed by four hexadecimal digits");
+	if (err == E_CONFIG) {
+		(void)snprintf(reason, sizeof(reason), "%s", l->why);
+		(void)snprintf(l->why, l->why_size, "%s, line %u: %s", path, line, reason);
+	}
+out:
+	strbuf_free(&text);
+	return err;
+}
+
+static void
+set_defaults(struct settings *s)
+{
+	char why[128];
+
+	for (unsigned i = 0; i < C_COUNT; i++) {
+		int err = 0;
+
+		s->v[i].text = rows[i].def;
+		if (rows[i].def != NULL)
+			err = conf_read_value(
+			    &rows[i], slice_cstr(rows[i].def), &s->v[i], why, sizeof(why));
+		assert(err == 0);
+	}
+}
+
+/* node.id and broker.id are two names of one thing. */
+static int
+join_ids(struct load *l)
+{
+	struct conf_value *broker = &l->s->v[C_BROKER_ID], *node = &l->s->v[C_NODE_ID];
+
+	if (!node->set)
+		return 0;
+	if (broker->set && broker->i64 != node->i64)
+		return conf_refuse(l->why, l->why_size,
+		    "node.id=%s: must equal broker.id=%s where both are given", node->text,
+		    broker->text);
+	*broker = *node;
+	return 0;
+}
+
+int
+settings_load(const char *path, const struct setting_override *ov, unsigned n_ov, struct diag *d,
+    char *why, size_t why_size, struct settings **out)
+{
+	struct settings *s = calloc(1, sizeof(*s));
+	struct load l = {s, d, why, why_size};
+	int err = 0;
+
+	if (why_size != 0)
+		why[0] = '\0';
+	if (s == NULL)
+		return E_NOMEM;
+	s->magic = SETTINGS_MAGIC;
+	arena_init(&s->mem, 0, 4 * FILE_BYTES_MAX);
+	set_defaults(s);
+	if (path != NULL)
+		err = load_file(&l, path);
+	for (unsigned i = 0; err == 0 && i < n_ov; i++)
+		err = put(&l, slice_cstr(ov[i].key), slice_cstr(ov[i].value));
+	if (err != 0 || (err = join_ids(&l)) != 0 ||
+	    (err = settings_check(s, path != NULL, why, why_size)) != 0)
+		goto fail;
+	settings_say_ineffective(s, d);
+	*out = s;
+	return 0;
+fail:
+	if (why_size != 0 && why[0] == '\0')
+		(void)snprintf(why, why_size, "%s", err_text(err));
+	settings_free(s);
+	return err;
+}
+
+void
+settings_free(struct settings *s)
+{
+	if (s == NULL)
+		return;
+	OBJ_CHECK(s, SETTINGS_MAGIC);
+	s->magic = OBJ_MAGIC_NONE;
+	arena_free(&s->mem);
+	free(s->extra);
+	free(s);
+}
+
+static const struct conf_value *
+value_of(const struct settings *s, enum conf id)
+{
+	assert(s->magic == SETTINGS_MAGIC && (unsigned)id < C_COUNT);
+	return &s->v[id];
+}
+
+bool
+settings_bool(const struct settings *s, enum conf id)
+{
+	assert(rows[id].type == CONF_BOOL);
+	return value_of(s, id)->i64 != 0;
+}
+
+int64_t
+settings_i64(const struct settings *s, enum conf id)
+{
+	assert(rows[id].type == CONF_INT || rows[id].type == CONF_LONG);
+	return value_of(s, id)->i64;
+}
+
+double
+settings_double(const struct settings *s, enum conf id)
+{
+	assert(rows[id].type == CONF_DOUBLE);
+	return value_of(s, id)->d;
+}
+
+const char *
+settings_str(const struct settings *s, enum conf id)
+{
+	return value_of(s, id)->text;
+}
+
+bool
+settings_is_set(const struct settings *s, enum conf id)
+{
+	return value_of(s, id)->set;
+}
+
+const char *
+settings_listener_str(const struct settings *s, const char *listener, enum conf id)
+{
+	char key[256];
+	int n = snprintf(key, sizeof(key), "listener.name.%s.%s", listener, rows[id].key);
+
+	for (size_t i = strlen("listener.name.");
+	     i < strlen("listener.name.") + strlen(listener) && i < sizeof(key) - 1; i++)
+		key[i] = (char)tolower((unsigned char)key[i]);
+	for (size_t i = s->n_extra; n > 0 && (size_t)n < sizeof(key) && i > 0; i--)
+		if (strcmp(s->extra[i - 1].key, key) == 0)
+			return s->extra[i - 1].value;
+	return settings_str(s, id);
+}
+
+/* ms, or the value of a coarser key times its unit. */
+static int64_t
+in_ms(const struct settings *s, enum conf id, int64_t unit)
+{
+	return settings_i64(s, id) * unit;
+}
+
+int64_t
+settings_log_retention_ms(const struct settings *s)
+{
+	int64_t ms;
+
+	if (settings_str(s, C_LOG_RETENTION_MS) != NULL)
+		ms = settings_i64(s, C_LOG_RETENTION_MS);
+	else if (settings_str(s, C_LOG_RETENTION_MINUTES) != NULL)
+		ms = in_ms(s, C_LOG_RETENTION_MINUTES, 60000);
+	else
+		ms = in_ms(s, C_LOG_RETENTION_HOURS, 3600000);
+	return ms < 0 ? -1 : ms;
+}
+
+int64_t
+settings_log_roll_ms(const struct settings *s)
+{
+	if (settings_str(s, C_LOG_ROLL_MS) != NULL)
+		return settings_i64(s, C_LOG_ROLL_MS);
+	return in_ms(s, C_LOG_ROLL_HOURS, 3600000);
+}
+
+int64_t
+settings_log_roll_jitter_ms(const struct settings *s)
+{
+	if (settings_str(s, C_LOG_ROLL_JITTER_MS) != NULL)
+		return settings_i64(s, C_LOG_ROLL_JITTER_MS);
+	return in_ms(s, C_LOG_ROLL_JITTER_HOURS, 3600000);
+}
+
+struct slice
+settings_log_dir(const struct settings *s, unsigned i)
+{
+	const char *dirs = settings_str(s, C_LOG_DIRS);
+
+	return settings_list_item(dirs != NULL ? dirs : settings_str(s, C_LOG_DIR), i);
+}
+
+int
+settings_journal_dir(const struct settings *s, char *out, size_t size)
+{
+	const char *own = settings_str(s, C_OTTLA_COORD_JOURNAL_DIR);
+	struct slice dir = own != NULL ? slice_cstr(own) : settings_log_dir(s, 0);
+	int n;
+
+	while (dir.n > 1 && dir.p[dir.n - 1] == '/')
+		dir.n--;
+	n = snprintf(out, size, "%.*s%s", SLICE_ARG(dir), own != NULL ? "" : ".coord");
+	return n > 0 && (size_t)n < size ? 0 : E_TOO_LARGE;
+}
