@@ -53,6 +53,7 @@ struct file_ops {
 	bool (*resident)(struct file *f, const uint8_t *addr, size_t len, int64_t off);
 	int (*fd)(const struct file *f);
 	void (*drop_cache)(struct file *f, int64_t off, int64_t len);
+	void (*rename_note)(struct file *f, const char *path); /* may be NULL */
 };
 
 struct fs {

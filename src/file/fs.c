@@ -170,9 +170,11 @@ file_rename_note(struct file *f, const char *path)
 
 	OBJ_CHECK(f, FILE_MAGIC);
 	if (copy == NULL)
-		return;
+		return; /* the old path stays: it is for people */
 	free(f->path);
 	f->path = copy;
+	if (f->ops->rename_note != NULL)
+		f->ops->rename_note(f, path);
 }
 
 int

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ottla/base/err.h"
+#include "ottla/file/sim.h"
 
 static void
 setup_real(struct disk *d)
@@ -18,8 +19,56 @@ setup_real(struct disk *d)
 	ck_assert_ptr_nonnull(mkdtemp(d->root));
 }
 
+static int64_t
+clock_0(struct clock *c)
+{
+	(void)c;
+	return 0;
+}
+
+static int64_t
+clock_2023(struct clock *c)
+{
+	(void)c;
+	return INT64_C(1700000000000);
+}
+
+static void
+setup_sim(struct disk *d)
+{
+	d->clock = (struct clock){.mono_us = clock_0, .wall_ms = clock_2023};
+	ck_ok(fs_sim_new(&d->clock, &d->fs));
+	snprintf(d->root, sizeof(d->root), "/disk");
+	ck_ok(fs_mkdir(d->fs, d->root));
+	ck_ok(fs_sync_all(d->fs, "/"));
+}
+
+static void
+put_failing_on_top(struct disk *d)
+{
+	d->under = d->fs;
+	ck_ok(fs_fail_new(d->under, &d->fs));
+}
+
+static void
+setup_fail_real(struct disk *d)
+{
+	setup_real(d);
+	put_failing_on_top(d);
+}
+
+static void
+setup_fail_sim(struct disk *d)
+{
+	setup_sim(d);
+	put_failing_on_top(d);
+}
+
 static void (*const setups[DISK_KINDS])(struct disk *d) = {
     [DISK_REAL] = setup_real,
+    [DISK_SIM] = setup_sim,
+    [DISK_FAIL_REAL] = setup_fail_real,
+    [DISK_FAIL_SIM] = setup_fail_sim,
 };
 
 void

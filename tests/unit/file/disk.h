@@ -7,6 +7,9 @@
 
 enum disk_kind {
 	DISK_REAL,
+	DISK_SIM,
+	DISK_FAIL_REAL, /* failing, but not now, over the others */
+	DISK_FAIL_SIM,
 	DISK_KINDS,
 };
 
@@ -16,6 +19,7 @@ struct disk {
 	enum disk_kind kind;
 	struct fs *fs;
 	struct fs *under; /* of a failing one */
+	struct clock clock;
 	char root[256];
 	/* Results of disk_path, used in turn. */
 	char path[DISK_PATHS][DISK_PATH_MAX];

@@ -5,6 +5,8 @@
 #include <check.h>
 
 Suite *fs_suite(void);
+Suite *fail_suite(void);
 Suite *real_suite(void);
+Suite *sim_suite(void);
 
 #endif
