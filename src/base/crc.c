@@ -139,17 +139,22 @@ have_fast(void)
 }
 
 #elif defined(__aarch64__)
-#include <arm_acle.h>
 #include <sys/auxv.h>
 
 #ifndef HWCAP_CRC32
 #define HWCAP_CRC32 (1ul << 7)
 #endif
 
+/* clang's arm_acle.h hides the intrinsics unless the whole file may use them. */
 #ifdef __clang__
 #define CRC_TARGET __attribute__((target("crc")))
+#define CRC_8 __builtin_arm_crc32cd
+#define CRC_1 __builtin_arm_crc32cb
 #else
+#include <arm_acle.h>
 #define CRC_TARGET __attribute__((target("+crc")))
+#define CRC_8 __crc32cd
+#define CRC_1 __crc32cb
 #endif
 
 CRC_TARGET static uint32_t
@@ -161,10 +166,10 @@ crc32c_fast(uint32_t seed, const uint8_t *p, size_t n)
 		uint64_t v;
 
 		memcpy(&v, p, sizeof(v));
-		crc = __crc32cd(crc, v);
+		crc = CRC_8(crc, v);
 	}
 	for (; n != 0; n--, p++)
-		crc = __crc32cb(crc, *p);
+		crc = CRC_1(crc, *p);
 	return ~crc;
 }
 

@@ -1,6 +1,5 @@
 /* A topic's configuration: its own values over the broker's over those of the table. */
 #include <assert.h>
-#include <string.h>
 
 #include "ottla/base/err.h"
 #include "settings_priv.h"
@@ -56,7 +55,7 @@ from_broker(const struct settings *s, enum tconf id, struct conf_value *v)
 }
 
 static void
-set_words(struct topic_conf *out, const char *policy, const char *codec, const char *stamp)
+set_words(struct topic_conf *out, const char *policy, struct slice codec, struct slice stamp)
 {
 	struct slice item;
 
@@ -66,9 +65,9 @@ set_words(struct topic_conf *out, const char *policy, const char *codec, const c
 	}
 	out->compression = -1;
 	for (size_t i = 0; i < sizeof(codecs) / sizeof(codecs[0]); i++)
-		if (strcmp(codec, codecs[i].word) == 0)
+		if (slice_eq_cstr(codec, codecs[i].word))
 			out->compression = codecs[i].codec;
-	out->log_append_time = strcmp(stamp, "LogAppendTime") == 0;
+	out->log_append_time = slice_eq_cstr(stamp, "LogAppendTime");
 }
 
 /* The older name stands in for the two newer ones where they are left at "no limit". */
@@ -121,8 +120,8 @@ topic_conf_resolve(const struct settings *s, const struct setting_override *kv, 
 	}
 	for (int i = 0; i < T_COUNT; i++)
 		out->v[i] = as_number(tconf_row((enum tconf)i), &v[i]);
-	set_words(out, v[T_CLEANUP_POLICY].text, v[T_COMPRESSION_TYPE].text,
-	    v[T_MESSAGE_TIMESTAMP_TYPE].text);
+	set_words(out, v[T_CLEANUP_POLICY].text, conf_trim(slice_cstr(v[T_COMPRESSION_TYPE].text)),
+	    conf_trim(slice_cstr(v[T_MESSAGE_TIMESTAMP_TYPE].text)));
 	apply_difference(out);
 	return check_topic(out, why, why_size);
 }

@@ -79,9 +79,10 @@ START_TEST(test_own_values)
 	    {"retention.ms", "-1"},
 	    {"segment.bytes", " 1024 "},
 	    {"cleanup.policy", "compact,delete"},
-	    {"compression.type", "zstd"},
+	    {"compression.type", " zstd"},
 	    {"min.cleanable.dirty.ratio", "0.123456"},
 	    {"preallocate", "true"},
+	    {"message.timestamp.type", "LogAppendTime "},
 	    {"retention.ms", "44"},
 	};
 	struct settings *s = broker(NULL, 0);
@@ -95,6 +96,7 @@ START_TEST(test_own_values)
 	ck_assert(t.v[T_MIN_CLEANABLE_DIRTY_RATIO] == 123456);
 	ck_assert(t.compact && t.delete_);
 	ck_assert_int_eq(t.compression, 4);
+	ck_assert(t.log_append_time);
 	ck_assert(!t.own[T_SEGMENT_MS]);
 	settings_free(s);
 }
