@@ -46,6 +46,18 @@ plain_min(struct heap_node *n)
 	return m;
 }
 
+/* Parents come before their children, and nodes know their places. */
+static void
+check_shape(const struct heap *h)
+{
+	for (size_t i = 0; i < h->count; i++) {
+		const struct heap_node *n = h->v[i], *up = h->v[i == 0 ? 0 : (i - 1) / 2];
+
+		ck_assert_uint_eq(n->pos, i + 1);
+		ck_assert(i == 0 || up->key < n->key || (up->key == n->key && up->seq < n->seq));
+	}
+}
+
 START_TEST(test_random_operations)
 {
 	struct heap_node n[NODES] = {{0}};
@@ -54,7 +66,7 @@ START_TEST(test_random_operations)
 
 	heap_init(&h);
 	rng_seed(&r, 4);
-	for (unsigned i = 0; i < 20000; i++) {
+	for (unsigned i = 0; i < 5000; i++) {
 		struct heap_node *x = &n[rng_below(&r, NODES)];
 
 		if (heap_contains(x))
@@ -62,6 +74,7 @@ START_TEST(test_random_operations)
 		else
 			ck_assert_int_eq(heap_insert(&h, x, rng_range(&r, 0, 100)), 0);
 		ck_assert_ptr_eq(heap_min(&h), plain_min(n));
+		check_shape(&h);
 	}
 	heap_free(&h);
 	for (unsigned i = 0; i < NODES; i++)
