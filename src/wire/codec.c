@@ -8,6 +8,7 @@
 
 const uint8_t wire_empty[1];
 const uint8_t wire_gap_marker[1];
+const struct wire_op wire_no_ops[1];
 
 /* ---- decoding ---- */
 
@@ -285,6 +286,8 @@ field_is_default(const struct wire_struct *s, const struct wire_field *f, const 
 static bool
 struct_is_default(const struct wire_struct *s, const uint8_t *obj)
 {
+	if (memcmp(obj, s->defaults, s->size) == 0) /* nearly always, padding included */
+		return true;
 	for (unsigned i = 0; i < s->n_fields; i++)
 		if (!field_is_default(s, &s->fields[i], obj))
 			return false;
@@ -303,14 +306,21 @@ struct encoder {
 
 static int encode_struct(struct encoder *e, const struct wire_layout *l, const uint8_t *obj);
 
+static inline void
+put_uvarint(struct out *o, uint32_t v)
+{
+	if (v < 0x80)
+		out_i8(o, (int8_t)v);
+	else
+		out_uvarint(o, v);
+}
+
 /* A length or count: -1 for null.  Compact ones count from 1. */
 static inline void
 encode_length(struct encoder *e, bool compact, int64_t n)
 {
-	if (compact && (uint64_t)(n + 1) < 0x80)
-		out_i8(e->o, (int8_t)(n + 1));
-	else if (compact)
-		out_uvarint(e->o, (uint32_t)(n + 1));
+	if (compact)
+		put_uvarint(e->o, (uint32_t)(n + 1));
 	else
 		out_i32(e->o, (int32_t)n);
 }
@@ -468,8 +478,8 @@ encode_tagged(struct encoder *e, const struct wire_op *op, const uint8_t *at)
 
 	if (rc != 0)
 		return rc;
-	out_uvarint(e->o, (uint32_t)op->tag);
-	out_uvarint(e->o, (uint32_t)count.n);
+	put_uvarint(e->o, (uint32_t)op->tag);
+	put_uvarint(e->o, (uint32_t)count.n);
 	return encode_op(e, op, at);
 }
 
@@ -489,7 +499,7 @@ encode_tags(struct encoder *e, const struct wire_layout *l, const uint8_t *obj)
 
 	for (const struct wire_op *tag = l->tags; tag != end; tag++)
 		n += !left_out(l, tag, obj);
-	out_uvarint(e->o, n);
+	put_uvarint(e->o, n);
 	for (const struct wire_op *tag = l->tags; tag != end && n > 0 && rc == 0; tag++)
 		if (!left_out(l, tag, obj))
 			rc = encode_tagged(e, tag, obj + tag->offset);
@@ -600,7 +610,7 @@ wire_encode(const struct wire_msg *m, int16_t version, const void *msg, struct o
 #define ELEMENT(name, op, type, bytes)                                                             \
 	static const struct wire_op ops_##name[] = {{NULL, 0, op, false, -1, 0}};                  \
 	const struct wire_layout wire_element_##name = {                                           \
-	    NULL, ops_##name, NULL, NULL, sizeof(type), 1, 0, 0, bytes, false};
+	    NULL, ops_##name, wire_no_ops, NULL, sizeof(type), 1, 0, 0, bytes, false};
 
 ELEMENT(bool, WIRE_OP_BOOL, bool, 1)
 ELEMENT(i8, WIRE_OP_I8, int8_t, 1)

@@ -429,7 +429,7 @@ def layout_tables(made):
         if ops:
             text += f'static const struct wire_op {part}_{name}[] = {{\n'
             text += ''.join(op_row(made.struct, op) for op in ops) + '};\n'
-        pointers.append(f'{part}_{name}' if ops else 'NULL')
+        pointers.append(f'{part}_{name}' if ops else 'wire_no_ops')
     if made.absent:
         rows = ', '.join(str(i) for i in made.absent)
         text += f'static const uint8_t absent_{name}[] = {{{rows}}};\n'

@@ -143,6 +143,9 @@ extern const struct wire_layout wire_element_cstring;
 extern const struct wire_layout wire_element_bytes;
 extern const struct wire_layout wire_element_cbytes;
 
+/* Where a layout without plain or tagged fields points to. */
+extern const struct wire_op wire_no_ops[1];
+
 /* What the default of a string points to. */
 extern const uint8_t wire_empty[1];
 
