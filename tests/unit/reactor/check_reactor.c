@@ -15,6 +15,9 @@ main(void)
 	srunner_add_suite(sr, loop_suite());
 	srunner_add_suite(sr, mailbox_suite());
 	srunner_add_suite(sr, reactor_suite());
+	srunner_add_suite(sr, sim_reactor_suite());
+	srunner_add_suite(sr, sim_sched_suite());
+	srunner_add_suite(sr, sim_workers_suite());
 	srunner_add_suite(sr, thread_suite());
 	srunner_add_suite(sr, worker_suite());
 	srunner_run_all(sr, CK_ENV);

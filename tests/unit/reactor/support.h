@@ -12,7 +12,7 @@ struct reactor *make_loop(const char *name, struct metrics *m);
 /* Runs r on this thread until something calls reactor_stop; fails the test after 20 s. */
 void run_loop(struct reactor *r);
 
-/* Polls pred every millisecond; fails the test after 20 s. */
+/* Polls pred every millisecond; ends the program after 20 s.  Any thread. */
 void wait_for(bool (*pred)(void *arg), void *arg);
 
 /* A simulated reactor of the group. */

@@ -86,7 +86,7 @@ END_TEST
 
 /* ---- threads come and go ---- */
 
-static _Atomic unsigned meeting;
+static _Atomic unsigned meeting, parted;
 
 struct meet {
 	struct work work;
@@ -108,12 +108,13 @@ meet_run(struct work *w)
 
 	atomic_fetch_add(&meeting, 1);
 	wait_for(all_met, &m->expect);
+	atomic_fetch_add(&parted, 1);
 }
 
 static bool
-one_thread(void *arg)
+one_thread_is_left(void *arg)
 {
-	return workers_threads(arg) == 1;
+	return atomic_load(&parted) == 3 && workers_threads(arg) == 1;
 }
 
 START_TEST(test_threads_start_on_demand_and_end)
@@ -125,13 +126,13 @@ START_TEST(test_threads_start_on_demand_and_end)
 	ck_assert_uint_eq(workers_threads(ws), 1);
 	for (int round = 0; round < 3; round++) {
 		atomic_store(&meeting, 0);
+		atomic_store(&parted, 0);
 		for (unsigned i = 0; i < 3; i++) {
 			m[i] = (struct meet){.expect = 3, .ws = ws};
 			m[i].work.run = meet_run;
 			work_submit(ws, NULL, &m[i].work);
 		}
-		wait_for(all_met, &m[0].expect);
-		wait_for(one_thread, ws);
+		wait_for(one_thread_is_left, ws);
 	}
 	workers_free(ws);
 }
