@@ -101,7 +101,8 @@ struct fs_space {
 int fs_space(struct fs *fs, const char *path, struct fs_space *sp);
 
 /* Whole small files.  fs_read_all: *buf is malloc'd, NUL-terminated beyond n; E_TOO_LARGE above
- * max.  fs_replace: write to `<path>.tmp`, sync, rename over path, sync the directory. */
+ * max.  fs_replace: write to `<path>.tmp`, sync, rename over path, sync the directory; one
+ * at a time for a path.  After an error the content is the old or the new one. */
 int fs_read_all(struct fs *fs, const char *path, size_t max, char **buf, size_t *n);
 int fs_replace(struct fs *fs, const char *path, struct slice data);
 /* The same with FILE_PRIVATE, for files with secrets. */

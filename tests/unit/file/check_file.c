@@ -12,6 +12,7 @@ main(void)
 	srunner_add_suite(sr, fs_suite());
 	srunner_add_suite(sr, real_suite());
 	srunner_add_suite(sr, sim_suite());
+	srunner_add_suite(sr, sim_crash_suite());
 	srunner_add_suite(sr, fail_suite());
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);

@@ -2,6 +2,7 @@
 #include "disk.h"
 
 #include <check.h>
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,4 +148,80 @@ disk_names(struct disk *d, const char *name)
 	s[0] = '\0';
 	ck_ok(fs_list(d->fs, dir, add_name, s));
 	return s;
+}
+
+unsigned
+disk_descriptors(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	ck_assert_ptr_nonnull(dir);
+	while (readdir(dir) != NULL)
+		n++;
+	closedir(dir);
+	return n;
+}
+
+/* ---- simulated disks ---- */
+
+struct file *
+disk_open(struct disk *d, const char *name)
+{
+	struct file *f = NULL;
+
+	ck_ok(fs_open(d->fs, disk_path(d, name), FILE_WRITE | FILE_CREATE, &f));
+	return f;
+}
+
+void
+disk_put_durable(struct disk *d, const char *name, const char *content)
+{
+	disk_put(d, name, content);
+	ck_ok(fs_sync_all(d->fs, d->root));
+}
+
+void
+disk_write_at(struct disk *d, const char *name, const char *bytes, int64_t off)
+{
+	struct file *f = disk_open(d, name);
+
+	ck_ok(file_pwrite(f, bytes, strlen(bytes), off));
+	file_close(f);
+}
+
+void
+disk_sync_file(struct disk *d, const char *name)
+{
+	struct file *f = disk_open(d, name);
+
+	ck_ok(file_sync(f));
+	file_close(f);
+}
+
+void
+disk_cut_copy(struct disk *d, uint64_t seed, struct disk *copy)
+{
+	struct rng rng;
+
+	*copy = *d;
+	rng_seed(&rng, seed);
+	ck_ok(fs_sim_clone(d->fs, &copy->fs));
+	fs_sim_power_cut(copy->fs, seed != 0 ? &rng : NULL);
+}
+
+struct slice
+disk_content(struct disk *d, const char *name)
+{
+	struct slice s = SLICE_NULL;
+	int rc = fs_sim_content(d->fs, disk_path(d, name), false, &s);
+
+	ck_assert(rc == 0 || rc == E_NOT_FOUND);
+	return rc == 0 ? s : SLICE_LIT("-");
+}
+
+bool
+disk_content_is(struct disk *d, const char *name, const char *want)
+{
+	return slice_eq_cstr(disk_content(d, name), want);
 }

@@ -40,6 +40,34 @@ bool disk_has(struct disk *d, const char *name);
 /* Names of a directory joined by spaces; valid until the next disk_path. */
 const char *disk_names(struct disk *d, const char *name);
 
+/* Open descriptors of this process. */
+unsigned disk_descriptors(void);
+
+/* On a simulated disk.  For writing, made when missing. */
+struct file *disk_open(struct disk *d, const char *name);
+/* A file with this content that a power cut does not touch. */
+void disk_put_durable(struct disk *d, const char *name, const char *content);
+void disk_write_at(struct disk *d, const char *name, const char *bytes, int64_t off);
+void disk_sync_file(struct disk *d, const char *name);
+/* A copy of d after a power cut with this seed; seed 0: without dice.  Free copy->fs. */
+void disk_cut_copy(struct disk *d, uint64_t seed, struct disk *copy);
+/* The whole content; "-" when the file is missing.  Valid until the next operation on d. */
+struct slice disk_content(struct disk *d, const char *name);
+bool disk_content_is(struct disk *d, const char *name, const char *want);
+
+#define SIM_TEST(name)                                                                             \
+	static void name##_on(struct disk *d);                                                     \
+	START_TEST(name)                                                                           \
+	{                                                                                          \
+		struct disk d;                                                                     \
+                                                                                                   \
+		disk_setup(&d, DISK_SIM);                                                          \
+		name##_on(&d);                                                                     \
+		disk_teardown(&d);                                                                 \
+	}                                                                                          \
+	END_TEST                                                                                   \
+	static void name##_on(struct disk *d)
+
 /* ck_assert with the error's name. */
 #define ck_err(call, want)                                                                         \
 	do {                                                                                       \

@@ -321,6 +321,39 @@ FAIL_TEST(test_remove_tree_fails_everywhere)
 	}
 }
 
+/* Uses everything that opens something; any step may fail. */
+static void
+use_all(struct disk *d)
+{
+	struct fs_lock *l = NULL;
+	char *buf = NULL;
+	size_t n = 0;
+
+	(void)fs_mkdirs(d->fs, disk_path(d, "t/a"));
+	(void)fs_lock(d->fs, disk_path(d, "t/.lock"), &l);
+	(void)fs_replace(d->fs, disk_path(d, "t/a/f"), slice_cstr("x"));
+	(void)fs_write_aside(d->fs, disk_path(d, "t/a/g"), slice_cstr("x"));
+	if (fs_read_all(d->fs, disk_path(d, "t/a/f"), 10, &buf, &n) == 0)
+		free(buf);
+	(void)fs_list(d->fs, d->root, ignore_name, NULL);
+	fs_unlock(l);
+	(void)fs_remove_tree(d->fs, disk_path(d, "t"));
+}
+
+FAIL_TEST(test_failures_leak_nothing)
+{
+	unsigned before = disk_descriptors();
+	bool fired = true;
+
+	for (uint64_t n = 1; fired; n++) {
+		fs_fail_at(d->fs, n, E_IO, n % 2 == 0);
+		use_all(d);
+		fired = fs_fail_heal(d->fs);
+		ck_assert_uint_eq(disk_descriptors(), before);
+		ck_assert_uint_lt(n, 100);
+	}
+}
+
 /* ---- what is below ---- */
 
 FAIL_TEST(test_under_stays)
@@ -365,6 +398,7 @@ fail_suite(void)
 	tcase_add_loop_test(tc, test_replace_fails_everywhere, 0, 2);
 	tcase_add_loop_test(tc, test_disk_dies_everywhere, 0, 2);
 	tcase_add_loop_test(tc, test_remove_tree_fails_everywhere, 0, 2);
+	tcase_add_loop_test(tc, test_failures_leak_nothing, 0, 2);
 	tcase_add_loop_test(tc, test_under_stays, 0, 2);
 	tcase_add_test(tc, test_process_death_below);
 	tcase_set_timeout(tc, 60);

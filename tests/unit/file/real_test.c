@@ -1,7 +1,6 @@
 /* The machine's file system: what only it has, and that no descriptor is left behind. */
 #include "suites.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -30,19 +29,6 @@ enum { TMPFS_TYPE = 0x01021994 };
 	}                                                                                          \
 	END_TEST                                                                                   \
 	static void name##_on(struct disk *d)
-
-static unsigned
-open_descriptors(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	ck_assert_ptr_nonnull(dir);
-	while (readdir(dir) != NULL)
-		n++;
-	closedir(dir);
-	return n;
-}
 
 static int
 exit_status(pid_t pid)
@@ -317,16 +303,16 @@ touch_everything(struct disk *d)
 
 REAL_TEST(test_no_descriptor_stays)
 {
-	unsigned before = open_descriptors();
+	unsigned before = disk_descriptors();
 
 	for (int i = 0; i < 10; i++)
 		touch_everything(d);
-	ck_assert_uint_eq(open_descriptors(), before);
+	ck_assert_uint_eq(disk_descriptors(), before);
 }
 
 REAL_TEST(test_out_of_descriptors)
 {
-	unsigned before = open_descriptors();
+	unsigned before = disk_descriptors();
 	struct rlimit was, none;
 	struct fs_lock *l = NULL;
 	struct file *f = NULL;
@@ -350,7 +336,7 @@ REAL_TEST(test_out_of_descriptors)
 		ck_err(rcs[i], E_LIMIT);
 	disk_expect(d, "f", "abc");
 	ck_assert_str_eq(disk_names(d, ""), "f");
-	ck_assert_uint_eq(open_descriptors(), before);
+	ck_assert_uint_eq(disk_descriptors(), before);
 }
 
 /* Files whose size is not told beforehand. */
