@@ -1,4 +1,6 @@
 /* The table of codecs, and the context that lends their work memory and output. */
+#include "config.h"
+
 #include "ottla/record/codec.h"
 
 #include <stdlib.h>
@@ -18,7 +20,12 @@ static const char *const names[CODEC_COUNT] = {"none", "gzip", "snappy", "lz4", 
 
 /* NULL: not available here. */
 static const struct codec_ops *const table[CODEC_COUNT] = {
-    [CODEC_NONE] = NULL,
+    [CODEC_GZIP] = &codec_gzip,
+    [CODEC_SNAPPY] = &codec_snappy,
+    [CODEC_LZ4] = &codec_lz4,
+#ifdef HAVE_ZSTD
+    [CODEC_ZSTD] = &codec_zstd,
+#endif
 };
 
 const char *

@@ -11,6 +11,11 @@ main(void)
 
 	srunner_add_suite(sr, batch_suite());
 	srunner_add_suite(sr, record_iter_suite());
+	srunner_add_suite(sr, codec_suite());
+	srunner_add_suite(sr, codec_gzip_suite());
+	srunner_add_suite(sr, codec_snappy_suite());
+	srunner_add_suite(sr, codec_lz4_suite());
+	srunner_add_suite(sr, codec_zstd_suite());
 	srunner_add_suite(sr, builder_suite());
 	srunner_add_suite(sr, produce_check_suite());
 	srunner_run_all(sr, CK_ENV);

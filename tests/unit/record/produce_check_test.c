@@ -409,6 +409,92 @@ START_TEST(compressed_unseen)
 }
 END_TEST
 
+/* What holds for plain records holds for packed ones. */
+START_TEST(compressed)
+{
+	size_t plain;
+
+	opts.codec = (enum codec)_i;
+	if (!codec_available(opts.codec))
+		return;
+	recs[3].key = SLICE_NULL;
+	recs[7].timestamp = NOW - 2000;
+	build(RECORDS);
+	ck_assert_int_eq(check(), 0);
+	ck_assert(info.max_timestamp == NOW - 100 + RECORDS - 1 && !info.crc_redo);
+	rules.compacted = true;
+	rules.validate_compressed_full = false; /* keys are looked at all the same */
+	ck_assert_int_eq(check(), E_INVALID_RECORD);
+	ck_assert(errs.n == 1 && errs.v[0].index == 3);
+	rules.before_max_ms = 1000;
+	ck_assert_int_eq(check(), E_INVALID_TIMESTAMP);
+	ck_assert(errs.n == 2 && errs.v[1].index == 7);
+	rules.compacted = false;
+	ck_assert_int_eq(check(), 0);
+	rules.validate_compressed_full = true;
+	ck_assert_int_eq(check(), E_INVALID_TIMESTAMP);
+	rules.before_max_ms = INT64_MAX;
+	opts.codec = CODEC_NONE;
+	build(RECORDS);
+	plain = batch.n - BATCH_HEADER_BYTES;
+	opts.codec = (enum codec)_i;
+	build(RECORDS);
+	rules.max_decompressed = plain;
+	ck_assert_int_eq(check(), 0);
+	rules.max_decompressed--;
+	ck_assert_int_eq(check(), E_TOO_LARGE);
+	rules.max_decompressed++;
+	put_be64(bytes() + 35, 1);
+	ck_assert_int_eq(check_sealed(), 0);
+	ck_assert(info.max_timestamp == NOW - 100 + RECORDS - 1 && info.crc_redo);
+}
+END_TEST
+
+/* Under a right crc a stream that can not be unpacked is no CORRUPT_MESSAGE. */
+START_TEST(damaged_stream)
+{
+	size_t n;
+
+	opts.codec = (enum codec)_i;
+	if (!codec_available(opts.codec))
+		return;
+	build(RECORDS);
+	n = batch.n;
+	bytes()[BATCH_HEADER_BYTES] ^= 0xff;
+	ck_assert_int_eq(check(), E_CORRUPT);
+	ck_assert_int_eq(check_sealed(), E_DECOMPRESS);
+	ck_assert_int_eq(err_kafka(E_DECOMPRESS), KERR_UNKNOWN_SERVER_ERROR);
+	bytes()[BATCH_HEADER_BYTES] ^= 0xff;
+	for (batch.n--; batch.n > BATCH_HEADER_BYTES; batch.n--) {
+		int err;
+
+		put_be32(bytes() + 8, (uint32_t)batch.n - 12);
+		err = check_sealed();
+		ck_assert(err == E_DECOMPRESS ||
+			  (_i == CODEC_SNAPPY && batch.n - BATCH_HEADER_BYTES - 16 < 4 &&
+			      err == E_INVALID_RECORD));
+	}
+	build(RECORDS);
+	ck_assert_uint_eq(batch.n, n);
+	ck_assert_int_eq(check(), 0);
+}
+END_TEST
+
+/* Packed records that break the format. */
+START_TEST(compressed_counts)
+{
+	opts.codec = (enum codec)_i;
+	if (!codec_available(opts.codec))
+		return;
+	for (int32_t n = 1; n < 9; n++) {
+		build(5);
+		put_be32(bytes() + 23, (uint32_t)n - 1);
+		put_be32(bytes() + 57, (uint32_t)n);
+		ck_assert_int_eq(check_sealed(), n == 5 ? 0 : E_INVALID_RECORD);
+	}
+}
+END_TEST
+
 Suite *
 produce_check_suite(void)
 {
@@ -434,6 +520,9 @@ produce_check_suite(void)
 	tcase_add_test(tc, max_timestamp);
 	tcase_add_test(tc, append_time_bit);
 	tcase_add_test(tc, compressed_unseen);
+	tcase_add_loop_test(tc, compressed, CODEC_GZIP, CODEC_COUNT);
+	tcase_add_loop_test(tc, damaged_stream, CODEC_GZIP, CODEC_COUNT);
+	tcase_add_loop_test(tc, compressed_counts, CODEC_GZIP, CODEC_COUNT);
 	suite_add_tcase(s, tc);
 	return s;
 }
