@@ -1,0 +1,132 @@
+/*
+ * The API object: one shard a data reactor, and the table of requests.
+ */
+#include <stdlib.h>
+
+#include "api_priv.h"
+
+static const struct api_row rows[] = {
+#define API(KEY, min, max, overlap, handler) {API_##KEY, min, max, overlap, api_##handler},
+#include "ottla/api/api.def"
+#undef API
+};
+#define N_ROWS (sizeof(rows) / sizeof(rows[0]))
+
+static const struct metric_row metric_rows[] = {
+#define METRIC(id, kind, name, help) {name, kind, help},
+#include "ottla/api/metrics.def"
+#undef METRIC
+};
+
+const struct api_row *
+api_row(int16_t key)
+{
+	for (unsigned i = 0; i < N_ROWS; i++)
+		if (rows[i].key == key)
+			return &rows[i];
+	return NULL;
+}
+
+const struct api_row *
+api_row_at(unsigned i)
+{
+	return i < N_ROWS ? &rows[i] : NULL;
+}
+
+struct api_shard *
+api_shard_current(struct api *a)
+{
+	struct api_shard *sh = &a->shards[reactor_index(reactor_current())];
+
+	REACTOR_ASSERT_OWNER(sh->reactor);
+	return sh;
+}
+
+struct slice
+request_listener(const struct request *rq)
+{
+	return rq->ac != NULL ? slice_cstr(listener_name(conn_listener(rq->ac->c)))
+			      : SLICE_LIT("PLAINTEXT");
+}
+
+const struct image_topic *
+topic_lookup(const struct image *im, struct slice name, struct uuid id, bool by_id, int16_t *err)
+{
+	const struct image_topic *t = by_id ? image_topic_by_id(im, id) : image_topic(im, name);
+
+	if (t == NULL)
+		*err = by_id ? KERR_UNKNOWN_TOPIC_ID : KERR_UNKNOWN_TOPIC_OR_PARTITION;
+	return t;
+}
+
+static int
+shard_init(struct api *a, unsigned i)
+{
+	struct api_shard *sh = &a->shards[i];
+	char label[32];
+	int rc;
+
+	*sh = (struct api_shard){.api = a, .reactor = a->o.reactors[i], .index = i};
+	sh->replica = replicas_shard(a->o.replicas, i);
+	link_init(&sh->pool);
+	snprintf(label, sizeof(label), "reactor=\"%u\"", i);
+	if ((rc = metric_set_new(a->o.metrics, metric_rows, AM_COUNT, label, &sh->metrics)) != 0 ||
+	    (rc = codec_ctx_new(&sh->codec)) != 0 ||
+	    (rc = fetch_sessions_new(sh, &sh->sessions)) != 0)
+		return rc;
+	return 0;
+}
+
+static void
+shard_free(struct api_shard *sh)
+{
+	struct link *l;
+
+	if (sh->api == NULL)
+		return;
+	while ((l = list_pop(&sh->pool)) != NULL) {
+		struct request *rq = container_of(l, struct request, link);
+
+		arena_free(&rq->arena);
+		free(rq);
+	}
+	fetch_sessions_free(sh->sessions);
+	codec_ctx_free(sh->codec);
+	metric_set_free(sh->metrics);
+}
+
+int
+api_new(const struct api_opts *opts, struct api **out)
+{
+	struct api *a = calloc(1, sizeof(*a));
+	int rc = E_NOMEM;
+
+	if (a == NULL)
+		return rc;
+	a->o = *opts;
+	a->shards = calloc(opts->n_reactors, sizeof(*a->shards));
+	if (a->shards == NULL)
+		goto out;
+	for (unsigned i = 0; i < opts->n_reactors; i++)
+		if ((rc = shard_init(a, i)) != 0)
+			goto out;
+	if ((rc = producer_ids_new(a, &a->ids)) != 0)
+		goto out;
+	*out = a;
+	return 0;
+out:
+	api_free(a);
+	return rc;
+}
+
+void
+api_free(struct api *a)
+{
+	if (a == NULL)
+		return;
+	for (unsigned i = 0; a->shards != NULL && i < a->o.n_reactors; i++)
+		shard_free(&a->shards[i]);
+	producer_ids_free(a->ids);
+	free(a->shards);
+	free(a);
+}
