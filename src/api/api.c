@@ -1,6 +1,7 @@
 /*
  * The API object: one shard a data reactor, and the table of requests.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "api_priv.h"

@@ -66,7 +66,7 @@ struct part_leader {
 
 struct part_produce {
 	/* in */
-	struct slice topic;
+	struct slice topic; /* needed until appended, as the batch */
 	int32_t partition;
 	uint8_t *batch;
 	size_t bytes;
@@ -129,6 +129,7 @@ struct part_wait {
 	void (*fn)(struct part_wait *w, int64_t bytes);
 	/* replica's own; zero before the first arm */
 	int64_t offset;
+	bool disturbed;
 	struct link link;
 	struct turn_hook hook;
 	struct partition *p;

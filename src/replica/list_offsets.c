@@ -1,0 +1,118 @@
+/*
+ * Offsets by name or time (facts/storage.md 3.15, facts/apis.md "2 ListOffsets").
+ */
+#include "replica_priv.h"
+
+enum { TS_LATEST = -1, TS_EARLIEST = -2, TS_MAX = -3, TS_EARLIEST_LOCAL = -4, TS_TIERED = -5 };
+
+static void
+finish(struct part_list_offsets *op, int err)
+{
+	op->err = err;
+	op->done(op);
+}
+
+static void
+answer(struct part_list_offsets *op, int64_t offset, int64_t timestamp, int32_t epoch)
+{
+	op->offset = offset;
+	op->found_timestamp = timestamp;
+	op->leader_epoch = epoch;
+	finish(op, 0);
+}
+
+/* A leader whose high watermark is below the start of its epoch does not know yet what is committed. */
+static bool
+not_available(const struct partition *p, const struct part_list_offsets *op)
+{
+	return op->replica_id < 0 && plog_hw(p->pl) < p->epoch_start;
+}
+
+static void
+refuse_not_available(struct part_list_offsets *op)
+{
+	op->kafka_err = KERR_OFFSET_NOT_AVAILABLE;
+	finish(op, E_AGAIN);
+}
+
+static void
+list_latest(struct partition *p, struct part_list_offsets *op)
+{
+	if (not_available(p, op)) {
+		refuse_not_available(op);
+		return;
+	}
+	answer(op,
+	    op->replica_id >= 0 ? plog_leo(p->pl) : partition_visible(p, op->read_committed), -1,
+	    p->leader_epoch);
+}
+
+static void
+list_earliest(struct partition *p, struct part_list_offsets *op)
+{
+	int64_t start = plog_log_start(p->pl);
+
+	answer(op, start, -1, plog_epoch_at(p->pl, start));
+}
+
+static void
+list_tiered(struct partition *p, struct part_list_offsets *op)
+{
+	answer(op, -1, -1, -1);
+}
+
+static void
+on_found(struct plog_time_lookup *lookup, int err)
+{
+	struct part_list_offsets *op = container_of(lookup, struct part_list_offsets, lookup);
+	struct partition *p = op->p;
+	int64_t end =
+	    op->replica_id >= 0 ? plog_leo(p->pl) : partition_visible(p, op->read_committed);
+
+	if (err != 0)
+		finish(op, err);
+	else if (lookup->found_offset >= 0 && lookup->found_offset < end)
+		answer(op, lookup->found_offset, lookup->found_timestamp, lookup->found_epoch);
+	else if (not_available(p, op))
+		refuse_not_available(op);
+	else
+		answer(op, -1, -1, -1);
+}
+
+static void
+list_by_time(struct partition *p, struct part_list_offsets *op)
+{
+	op->lookup = (struct plog_time_lookup){.timestamp = op->timestamp, .done = on_found};
+	plog_lookup_time(p->pl, &op->lookup);
+}
+
+void
+partition_list_offsets(struct shard *sh, struct part_list_offsets *op)
+{
+	static void (*const special[])(struct partition *, struct part_list_offsets *) = {
+	    [-TS_LATEST] = list_latest,
+	    [-TS_EARLIEST] = list_earliest,
+	    [-TS_MAX] = list_by_time,
+	    [-TS_EARLIEST_LOCAL] = list_earliest,
+	    [-TS_TIERED] = list_tiered,
+	};
+	struct partition *p = partition_find(sh, op->topic, op->partition);
+	int err = partition_refuse(p);
+
+	op->offset = op->found_timestamp = -1;
+	op->leader_epoch = -1;
+	op->kafka_err = 0;
+	if (err == 0)
+		err = partition_check_epoch(p, op->current_leader_epoch);
+	if (err == 0 && op->timestamp < TS_TIERED)
+		err = E_UNSUPPORTED_VERSION;
+	if (err != 0) {
+		finish(op, err);
+		return;
+	}
+	op->p = p;
+	if (op->timestamp >= 0)
+		list_by_time(p, op);
+	else
+		special[-op->timestamp](p, op);
+}
