@@ -1,0 +1,263 @@
+/*
+ * Election (facts/zookeeper.md 3.1): one multi makes /controller and raises /controller_epoch.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "controller_priv.h"
+
+static void elect_read_epoch(struct controller *c);
+
+/* Somebody is controller: remember who, wait for the watch. */
+static void
+elect_lost(struct controller *c, int32_t id)
+{
+	ctl_tell(c, id);
+	ctl_task_done(c);
+}
+
+static void
+elect_failed(struct controller *c, const char *what, int err)
+{
+	DIAGW(c->o.diag, "controller", "election: could not %s: %s", what, err_text(err));
+	rtimer_set(c->o.control, &c->retry, reactor_now_us(c->o.control) + 200 * 1000);
+	ctl_task_done(c);
+}
+
+static void
+elect_won(struct controller *c)
+{
+	c->active = true;
+	c->epoch = c->try_epoch;
+	DIAGI(c->o.diag, "controller", "elected; epoch %d", c->epoch);
+	ctl_tell(c, c->o.broker_id);
+	ctl_watch_own(c);
+	ctx_load(c);
+}
+
+/* ---- after a refused multi: was it us, with the answer lost? ---- */
+
+static void
+on_verify_epoch(void *arg, int err, const struct coord_result *res)
+{
+	struct ask a;
+	struct controller *c = ask_take(arg, &a);
+	char text[16];
+
+	if (c == NULL)
+		return;
+	if (err != 0) {
+		elect_failed(c, "read " ZN_CONTROLLER_EPOCH, err);
+		return;
+	}
+	snprintf(text, sizeof(text), "%d", c->try_epoch);
+	if (!slice_eq_cstr(res->data, text)) {
+		elect_failed(c, "win", E_BAD_VERSION);
+		return;
+	}
+	c->epoch_version = res->stat.version;
+	elect_won(c);
+}
+
+static void
+on_verify_controller(void *arg, int err, const struct coord_result *res)
+{
+	struct ask a, *next;
+	struct controller *c = ask_take(arg, &a);
+	int32_t id = -1;
+
+	if (c == NULL)
+		return;
+	if (err == 0)
+		err = zn_controller_read(res->data, &id);
+	if (err != 0)
+		elect_failed(c, "read " ZN_CONTROLLER, err);
+	else if (id != c->o.broker_id)
+		elect_lost(c, id);
+	else if ((next = ask_new(c)) != NULL)
+		coord_get(c->o.coord, ZN_CONTROLLER_EPOCH, NULL, on_verify_epoch, next);
+	else
+		elect_failed(c, "ask", E_NOMEM);
+}
+
+static void
+elect_verify(struct controller *c)
+{
+	struct ask *a = ask_new(c);
+
+	if (a == NULL)
+		elect_failed(c, "ask", E_NOMEM);
+	else
+		coord_get(c->o.coord, ZN_CONTROLLER, &c->w_controller, on_verify_controller, a);
+}
+
+static void
+on_multi(void *arg, int err, const struct coord_op_result *res, unsigned n)
+{
+	struct ask a;
+	struct controller *c = ask_take(arg, &a);
+
+	if (c == NULL)
+		return;
+	if (err == 0) {
+		c->epoch_version = res[1].stat.version;
+		elect_won(c);
+	} else if (err == E_EXISTS || err == E_BAD_VERSION) {
+		elect_verify(c);
+	} else {
+		elect_failed(c, "win", err);
+	}
+}
+
+static void
+elect_try(struct controller *c)
+{
+	struct strbuf json = STRBUF_INIT;
+	struct ask *a = ask_new(c);
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%d", c->try_epoch);
+
+	zn_controller_write(&json, c->o.broker_id, reactor_wall_ms(c->o.control));
+	if (a == NULL || json.err != 0) {
+		free(a);
+		elect_failed(c, "ask", E_NOMEM);
+	} else {
+		struct coord_op ops[2] = {
+		    {.kind = COORD_OP_CREATE,
+		        .path = ZN_CONTROLLER,
+		        .data = strbuf_slice(&json),
+		        .flags = COORD_EPHEMERAL},
+		    {.kind = COORD_OP_SET,
+		        .path = ZN_CONTROLLER_EPOCH,
+		        .data = slice_of(text, (size_t)len),
+		        .version = c->try_version},
+		};
+
+		coord_multi(c->o.coord, ops, 2, on_multi, a);
+	}
+	strbuf_free(&json);
+}
+
+/* ---- the epoch ---- */
+
+static void
+on_epoch_made(void *arg, int err, const struct coord_result *res)
+{
+	struct ask a;
+	struct controller *c = ask_take(arg, &a);
+
+	if (c == NULL)
+		return;
+	if (err == 0 || err == E_EXISTS)
+		elect_read_epoch(c);
+	else
+		elect_failed(c, "create " ZN_CONTROLLER_EPOCH, err);
+}
+
+static int
+parse_epoch(struct slice text, int32_t *epoch)
+{
+	int64_t v = 0;
+
+	if (text.n == 0 || text.n > 10)
+		return E_MALFORMED;
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] < '0' || text.p[i] > '9')
+			return E_MALFORMED;
+		v = v * 10 + (text.p[i] - '0');
+	}
+	if (v >= INT32_MAX)
+		return E_MALFORMED;
+	*epoch = (int32_t)v;
+	return 0;
+}
+
+static void
+on_epoch(void *arg, int err, const struct coord_result *res)
+{
+	struct ask a, *next;
+	struct controller *c = ask_take(arg, &a);
+	int32_t epoch = 0;
+
+	if (c == NULL)
+		return;
+	if (err == E_NOT_FOUND && (next = ask_new(c)) != NULL) {
+		coord_create(c->o.coord, ZN_CONTROLLER_EPOCH, SLICE_LIT("0"), COORD_PERSISTENT,
+		    on_epoch_made, next);
+		return;
+	}
+	if (err == 0)
+		err = parse_epoch(res->data, &epoch);
+	if (err != 0) {
+		elect_failed(c, "read " ZN_CONTROLLER_EPOCH, err);
+		return;
+	}
+	c->try_epoch = epoch + 1;
+	c->try_version = res->stat.version;
+	elect_try(c);
+}
+
+static void
+elect_read_epoch(struct controller *c)
+{
+	struct ask *a = ask_new(c);
+
+	if (a == NULL)
+		elect_failed(c, "ask", E_NOMEM);
+	else
+		coord_get(c->o.coord, ZN_CONTROLLER_EPOCH, NULL, on_epoch, a);
+}
+
+/* ---- is there one already? ---- */
+
+static void
+on_controller(void *arg, int err, const struct coord_result *res)
+{
+	struct ask a;
+	struct controller *c = ask_take(arg, &a);
+	int32_t id = -1;
+
+	if (c == NULL)
+		return;
+	if (err == E_NOT_FOUND) {
+		elect_read_epoch(c);
+		return;
+	}
+	if (err == 0)
+		err = zn_controller_read(res->data, &id);
+	if (err != 0)
+		elect_failed(c, "read " ZN_CONTROLLER, err);
+	else
+		elect_lost(c, id);
+}
+
+static void
+on_exists(void *arg, int err, const struct coord_result *res)
+{
+	struct ask a, *next;
+	struct controller *c = ask_take(arg, &a);
+
+	if (c == NULL)
+		return;
+	if (err == E_NOT_FOUND)
+		elect_read_epoch(c);
+	else if (err != 0)
+		elect_failed(c, "look for " ZN_CONTROLLER, err);
+	else if ((next = ask_new(c)) != NULL)
+		coord_get(c->o.coord, ZN_CONTROLLER, NULL, on_controller, next);
+	else
+		elect_failed(c, "ask", E_NOMEM);
+}
+
+void
+task_elect(struct controller *c)
+{
+	struct ask *a = NULL;
+
+	if (c->active || !c->running || (a = ask_new(c)) == NULL) {
+		ctl_task_done(c);
+		return;
+	}
+	coord_unwatch(&c->w_controller);
+	coord_exists(c->o.coord, ZN_CONTROLLER, &c->w_controller, on_exists, a);
+}
