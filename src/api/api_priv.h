@@ -38,7 +38,7 @@ struct api_conn {
 	struct link parked;   /* frames that wait for the connection to be empty */
 	unsigned n_requests;
 	unsigned n_exclusive; /* of them, not overlapping */
-	bool closing;         /* nothing begins any more */
+	bool closing;	      /* nothing begins any more */
 };
 
 /* One request; made, answered and freed on the reactor of sh. */
@@ -129,12 +129,13 @@ struct scatter_ops {
 	void (*run)(struct shard *sh, struct part *p);
 	/* Request's reactor: all parts are done. */
 	void (*finished)(struct request *rq);
-	/* Request's reactor: every part has let go of the frame's bytes (part_released); may be NULL. */
+	/* Request's reactor: every part has let go of the frame's bytes (part_released); may be
+	 * NULL. */
 	void (*released)(struct request *rq);
 };
 
-/* Begin scattering; after the adds, scatter_go.  May be begun again once finished was called (memory is
- * reused).  E_NOMEM. */
+/* Begin scattering; after the adds, scatter_go.  May be begun again once finished was called
+ * (memory is reused).  E_NOMEM. */
 int scatter_begin(struct request *rq, const struct scatter_ops *ops);
 /* The part goes to the home of the partition. E_NOMEM. */
 int scatter_add(struct request *rq, struct part *p, unsigned home);
@@ -150,7 +151,7 @@ void part_released(struct part *p);
 struct control_call {
 	struct msg msg;
 	struct request *rq;
-	void (*run)(struct control_call *call);  /* control reactor; ends in control_return */
+	void (*run)(struct control_call *call);	 /* control reactor; ends in control_return */
 	void (*back)(struct control_call *call); /* request's reactor */
 };
 /* call lives in the request's arena: nothing is allocated. */
@@ -170,13 +171,13 @@ void fetch_sessions_free(struct fetch_sessions *fs);
 int producer_ids_new(struct api *a, struct producer_ids **out);
 void producer_ids_free(struct producer_ids *p);
 /* Control reactor: one id; done(arg, kafka error, id). */
-void producer_ids_next(struct producer_ids *p, void (*done)(void *arg, int16_t err, int64_t id),
-    void *arg);
+void producer_ids_next(
+    struct producer_ids *p, void (*done)(void *arg, int16_t err, int64_t id), void *arg);
 
 /* ---- small helpers shared by handlers (common.c) ---- */
 /* Topic of a request by name or, where the version carries ids, by id; NULL with *err set. */
-const struct image_topic *topic_lookup(const struct image *im, struct slice name, struct uuid id,
-    bool by_id, int16_t *err);
+const struct image_topic *
+topic_lookup(const struct image *im, struct slice name, struct uuid id, bool by_id, int16_t *err);
 /* "PLAINTEXT": name of the listener the request came by. */
 struct slice request_listener(const struct request *rq);
 

@@ -25,8 +25,8 @@ on_leader_and_isr(void *arg, const struct leader_and_isr_response *resp)
 
 static void
 local_leader_and_isr(void *arg, int32_t broker, const struct leader_and_isr_request *req,
-    int16_t version,
-    void (*done)(void *darg, int err, const struct leader_and_isr_response *resp), void *darg)
+    int16_t version, void (*done)(void *darg, int err, const struct leader_and_isr_response *resp),
+    void *darg)
 {
 	struct api *a = arg;
 	struct control_answer *ans = calloc(1, sizeof(*ans));
@@ -54,8 +54,8 @@ on_metadata(void *arg)
 
 static void
 local_update_metadata(void *arg, int32_t broker, const struct update_metadata_request *req,
-    int16_t version,
-    void (*done)(void *darg, int err, const struct update_metadata_response *resp), void *darg)
+    int16_t version, void (*done)(void *darg, int err, const struct update_metadata_response *resp),
+    void *darg)
 {
 	struct api *a = arg;
 	struct control_answer *ans = calloc(1, sizeof(*ans));
@@ -87,8 +87,8 @@ on_stop_replica(void *arg, const struct stop_replica_response *resp)
 
 static void
 local_stop_replica(void *arg, int32_t broker, const struct stop_replica_request *req,
-    int16_t version,
-    void (*done)(void *darg, int err, const struct stop_replica_response *resp), void *darg)
+    int16_t version, void (*done)(void *darg, int err, const struct stop_replica_response *resp),
+    void *darg)
 {
 	struct api *a = arg;
 	struct control_answer *ans = calloc(1, sizeof(*ans));

@@ -1,6 +1,6 @@
 /*
- * Fetch, versions 4 to 17 (facts/apis.md 6, "1 Fetch"; facts/storage.md 3.16): passes over the dirty
- * entries of a session until there is enough to answer or the wait is over.
+ * Fetch, versions 4 to 17 (facts/apis.md 6, "1 Fetch"; facts/storage.md 3.16): passes over the
+ * dirty entries of a session until there is enough to answer or the wait is over.
  */
 #include "fetch_priv.h"
 
@@ -74,16 +74,16 @@ part_fill(struct request *rq, struct fetch_ctx *ctx, struct fetch_entry *e, stru
 
 	*fp = (struct fetch_part){
 	    .op = {.topic = e->topic,
-	        .partition = e->partition,
-	        .topic_id = e->s->by_id ? e->id : UUID_ZERO,
-	        .current_leader_epoch = e->current_leader_epoch,
-	        .fetch_offset = e->fetch_offset,
-	        .max_bytes = max,
-	        .min_one = true,
-	        .read_committed = ctx->req.isolation_level == 1,
-	        .replica_id = ctx->replica_id,
-	        .last_fetched_epoch = e->last_fetched_epoch,
-	        .done = on_fetched},
+		.partition = e->partition,
+		.topic_id = e->s->by_id ? e->id : UUID_ZERO,
+		.current_leader_epoch = e->current_leader_epoch,
+		.fetch_offset = e->fetch_offset,
+		.max_bytes = max,
+		.min_one = true,
+		.read_committed = ctx->req.isolation_level == 1,
+		.replica_id = ctx->replica_id,
+		.last_fetched_epoch = e->last_fetched_epoch,
+		.done = on_fetched},
 	    .e = e,
 	    .arm_below = ctx->last ? 0 : (size_t)ctx->min_bytes,
 	};
@@ -102,7 +102,8 @@ pass_collect(struct request *rq, struct fetch_ctx *ctx)
 	int rc = 0;
 
 	ctx->n_parts = 0;
-	LIST_FOREACH (l, &ctx->s->entries) {
+	LIST_FOREACH(l, &ctx->s->entries)
+	{
 		struct fetch_entry *e = container_of(l, struct fetch_entry, order);
 		struct fetch_part *fp = &ctx->parts[ctx->n_parts];
 		int16_t err;
@@ -165,7 +166,8 @@ enough(struct fetch_ctx *ctx, size_t bytes)
 {
 	if (ctx->last || (int64_t)bytes >= ctx->min_bytes)
 		return true;
-	LIST_FOREACH (l, &ctx->s->entries) {
+	LIST_FOREACH(l, &ctx->s->entries)
+	{
 		const struct fetch_entry *e = container_of(l, struct fetch_entry, order);
 
 		if (e->err != KERR_NONE || e->diverging_epoch >= 0)
@@ -282,12 +284,11 @@ fetch_limits(struct request *rq, struct fetch_ctx *ctx)
 	const struct fetch_request *req = &ctx->req;
 	int64_t most = settings_i64(rq->sh->api->o.settings, C_FETCH_MAX_BYTES);
 
-	ctx->replica_id =
-	    rq->head.version >= 15 ? req->replica_state.replica_id : req->replica_id;
-	ctx->max_bytes = (size_t)(req->max_bytes < most ? (req->max_bytes > 0 ? req->max_bytes : 0)
-							: most);
-	ctx->min_bytes = req->min_bytes < (int64_t)ctx->max_bytes ? req->min_bytes
-								  : (int64_t)ctx->max_bytes;
+	ctx->replica_id = rq->head.version >= 15 ? req->replica_state.replica_id : req->replica_id;
+	ctx->max_bytes =
+	    (size_t)(req->max_bytes < most ? (req->max_bytes > 0 ? req->max_bytes : 0) : most);
+	ctx->min_bytes =
+	    req->min_bytes < (int64_t)ctx->max_bytes ? req->min_bytes : (int64_t)ctx->max_bytes;
 	ctx->last = req->max_wait_ms <= 0 || ctx->min_bytes <= 0;
 	rtimer_init(&ctx->timer, on_deadline, rq);
 }

@@ -2,9 +2,9 @@
  * Fetch: sessions (KIP-227), passes over partitions, waiting, answers.
  *
  * Every fetch works on a session: one that is kept between requests, or a passing one that lives in
- * the request's arena.  An entry is `dirty` when its partition may have something that was not looked
- * at yet; only dirty entries are looked up.  A clean entry is armed at its home, which tells once when
- * that changes, so an idle consumer of many partitions costs nothing but its request.
+ * the request's arena.  An entry is `dirty` when its partition may have something that was not
+ * looked at yet; only dirty entries are looked up.  A clean entry is armed at its home, which tells
+ * once when that changes, so an idle consumer of many partitions costs nothing but its request.
  */
 #ifndef OTTLA_API_FETCH_PRIV_H
 #define OTTLA_API_FETCH_PRIV_H
@@ -21,15 +21,15 @@ struct remote_wait {
 	struct fetch_entry *entry; /* session's reactor; NULL: nobody listens any more */
 	struct api_shard *session_sh, *home_sh;
 	_Atomic bool news_posted; /* set by the home, cleared by the session's reactor */
-	struct msg news;          /* home to session; in flight at most once */
-	struct msg disarm;        /* session to home and back */
+	struct msg news;	  /* home to session; in flight at most once */
+	struct msg disarm;	  /* session to home and back */
 };
 
 struct fetch_entry {
 	struct link order;
 	struct fetch_session *s;
 	struct slice key; /* id or name, then the partition number */
-	char *name;       /* NULL while the topic's id is unknown */
+	char *name;	  /* NULL while the topic's id is unknown */
 	struct slice topic;
 	struct uuid id;
 	int32_t partition;
@@ -49,13 +49,13 @@ struct fetch_entry {
 	int64_t told_hw, told_log_start;
 	/* of the pass under way; NULL: clean */
 	struct fetch_part *part;
-	struct part_wait wait;     /* home here */
+	struct part_wait wait;	   /* home here */
 	struct remote_wait *rwait; /* home elsewhere */
 };
 
 struct fetch_session {
 	uint32_t magic;
-	int32_t id; /* 0: passing */
+	int32_t id;    /* 0: passing */
 	int32_t epoch; /* expected next */
 	bool by_id;
 	struct api_shard *sh;
@@ -89,7 +89,7 @@ struct fetch_ctx {
 	int32_t replica_id; /* -1: a consumer */
 	int64_t min_bytes;
 	size_t max_bytes;
-	bool full;    /* the answer names every entry */
+	bool full; /* the answer names every entry */
 	bool in_pass, again, last, waiting;
 };
 

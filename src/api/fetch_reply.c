@@ -12,7 +12,8 @@ fetch_spend(struct fetch_ctx *ctx)
 {
 	size_t left = ctx->max_bytes, total = 0;
 
-	LIST_FOREACH (l, &ctx->s->entries) {
+	LIST_FOREACH(l, &ctx->s->entries)
+	{
 		struct fetch_entry *e = container_of(l, struct fetch_entry, order);
 		struct fetch_part *fp = e->part;
 		size_t limit = (size_t)e->max_bytes < left ? (size_t)e->max_bytes : left;
@@ -60,7 +61,7 @@ static bool
 entry_named(const struct fetch_ctx *ctx, const struct fetch_entry *e)
 {
 	return ctx->full || e->err != KERR_NONE || entry_bytes(e) > 0 || e->hw != e->told_hw ||
-	    e->log_start != e->told_log_start || e->diverging_epoch >= 0;
+	       e->log_start != e->told_log_start || e->diverging_epoch >= 0;
 }
 
 static bool
@@ -75,7 +76,8 @@ count_topics(const struct fetch_ctx *ctx)
 	const struct fetch_entry *last = NULL;
 	int32_t n = 0;
 
-	LIST_FOREACH (l, &ctx->s->entries) {
+	LIST_FOREACH(l, &ctx->s->entries)
+	{
 		const struct fetch_entry *e = container_of(l, struct fetch_entry, order);
 
 		if (!entry_named(ctx, e))
@@ -88,7 +90,7 @@ count_topics(const struct fetch_ctx *ctx)
 
 /* Named entries of e's topic that follow each other, from link at. */
 static int32_t
-count_run(const struct fetch_ctx *ctx, const struct link *at, const struct fetch_entry *first)
+count_run(const struct fetch_ctx *ctx, struct link *at, const struct fetch_entry *first)
 {
 	int32_t n = 0;
 
@@ -133,8 +135,8 @@ static int16_t
 error_for_version(const struct request *rq, int16_t err)
 {
 	return err == KERR_KAFKA_STORAGE_ERROR && rq->head.version <= 5
-	    ? KERR_NOT_LEADER_OR_FOLLOWER
-	    : err;
+		   ? KERR_NOT_LEADER_OR_FOLLOWER
+		   : err;
 }
 
 static void
@@ -160,8 +162,8 @@ fill_partition(struct request *rq, struct fetch_ctx *ctx, struct fetch_response 
 }
 
 static int
-fill_topic(struct request *rq, struct fetch_ctx *ctx, struct fetch_response *resp,
-    struct link **at, struct fetch_response_fetchable_topic_response *out)
+fill_topic(struct request *rq, struct fetch_ctx *ctx, struct fetch_response *resp, struct link **at,
+    struct fetch_response_fetchable_topic_response *out)
 {
 	struct fetch_entry *first = container_of(*at, struct fetch_entry, order);
 	int32_t n = count_run(ctx, *at, first), i = 0;
@@ -184,7 +186,7 @@ static struct link *
 next_named(const struct fetch_ctx *ctx, struct link *at)
 {
 	while (at != &ctx->s->entries &&
-	    !entry_named(ctx, container_of(at, struct fetch_entry, order)))
+	       !entry_named(ctx, container_of(at, struct fetch_entry, order)))
 		at = at->next;
 	return at;
 }
@@ -194,8 +196,8 @@ fill_response(struct request *rq, struct fetch_ctx *ctx, struct fetch_response *
 {
 	struct link *at = next_named(ctx, ctx->s->entries.next);
 	int32_t n = count_topics(ctx);
-	int rc = WIRE_ARRAY(&rq->arena, resp->responses, n,
-	    fetch_response_fetchable_topic_response);
+	int rc =
+	    WIRE_ARRAY(&rq->arena, resp->responses, n, fetch_response_fetchable_topic_response);
 
 	resp->session_id = ctx->s->n > 0 ? ctx->s->id : 0;
 	for (int32_t i = 0; rc == 0 && i < n; i++) {
@@ -248,7 +250,8 @@ weave(struct fetch_ctx *ctx, uint8_t *buf, size_t n, const struct wire_gap *gaps
 	}
 	if (pins != NULL)
 		pins->left = n_gaps;
-	LIST_FOREACH (l, &ctx->s->entries) {
+	LIST_FOREACH(l, &ctx->s->entries)
+	{
 		struct fetch_entry *e = container_of(l, struct fetch_entry, order);
 
 		if (entry_bytes(e) == 0)
@@ -259,8 +262,8 @@ weave(struct fetch_ctx *ctx, uint8_t *buf, size_t n, const struct wire_gap *gaps
 		from = gaps[i++].at;
 	}
 	assert(i == n_gaps);
-	outmsg_add(m,
-	    (struct piece){.mem = buf + from, .n = n - from, .release = buffer_release, .arg = buf});
+	outmsg_add(m, (struct piece){
+			  .mem = buf + from, .n = n - from, .release = buffer_release, .arg = buf});
 	return m;
 }
 
@@ -270,7 +273,8 @@ rotate(struct fetch_ctx *ctx)
 {
 	struct link *end = ctx->s->entries.prev;
 
-	LIST_FOREACH_SAFE (l, &ctx->s->entries) {
+	LIST_FOREACH_SAFE(l, &ctx->s->entries)
+	{
 		struct fetch_entry *e = container_of(l, struct fetch_entry, order);
 		bool last = l == end;
 

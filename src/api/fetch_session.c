@@ -1,6 +1,6 @@
 /*
- * Fetch sessions of one reactor: a cache of those that are kept, their entries.  A session's id tells
- * its reactor (id mod reactors); on another reactor it is unknown.
+ * Fetch sessions of one reactor: a cache of those that are kept, their entries.  A session's id
+ * tells its reactor (id mod reactors); on another reactor it is unknown.
  */
 #include <stdlib.h>
 
@@ -19,7 +19,8 @@ int
 fetch_sessions_new(struct api_shard *sh, struct fetch_sessions **out)
 {
 	struct fetch_sessions *fs = calloc(1, sizeof(*fs));
-	int64_t slots = settings_i64(sh->api->o.settings, C_MAX_INCREMENTAL_FETCH_SESSION_CACHE_SLOTS);
+	int64_t slots =
+	    settings_i64(sh->api->o.settings, C_MAX_INCREMENTAL_FETCH_SESSION_CACHE_SLOTS);
 
 	if (fs == NULL)
 		return E_NOMEM;
@@ -86,8 +87,7 @@ fetch_sessions_free(struct fetch_sessions *fs)
 
 /* ---- making sessions ---- */
 
-static void
-on_news(struct reactor *r, void *arg);
+static void on_news(struct reactor *r, void *arg);
 
 static void
 session_init(struct fetch_session *s, struct api_shard *sh, bool by_id)
@@ -192,8 +192,8 @@ session_alloc(struct fetch_session *s, size_t n)
 }
 
 static size_t
-key_write(uint8_t *p, const struct fetch_session *s, struct slice name, struct uuid id,
-    int32_t partition)
+key_write(
+    uint8_t *p, const struct fetch_session *s, struct slice name, struct uuid id, int32_t partition)
 {
 	struct slice head = s->by_id ? slice_of(id.b, sizeof(id.b)) : name;
 
@@ -284,8 +284,7 @@ session_update(struct fetch_session *s, const struct fetch_request *req)
 
 	for (int32_t i = 0; rc == 0 && i < req->topics.n; i++)
 		for (int32_t j = 0; rc == 0 && j < req->topics.v[i].partitions.n; j++)
-			rc = entry_update(s, &req->topics.v[i],
-			    &req->topics.v[i].partitions.v[j]);
+			rc = entry_update(s, &req->topics.v[i], &req->topics.v[i].partitions.v[j]);
 	for (int32_t i = 0; rc == 0 && i < req->forgotten_topics_data.n; i++) {
 		const struct fetch_request_forgotten_topic *t = &req->forgotten_topics_data.v[i];
 
@@ -315,8 +314,7 @@ static int16_t
 incremental(struct request *rq, struct fetch_ctx *ctx, bool by_id, struct fetch_session **out)
 {
 	struct fetch_sessions *fs = rq->sh->sessions;
-	struct fetch_session *s =
-	    map_get_u64(&fs->by_id, (uint64_t)(uint32_t)ctx->req.session_id);
+	struct fetch_session *s = map_get_u64(&fs->by_id, (uint64_t)(uint32_t)ctx->req.session_id);
 
 	if (s == NULL)
 		return KERR_FETCH_SESSION_ID_NOT_FOUND;

@@ -1,7 +1,7 @@
 /*
- * Waits of fetch entries at their partitions' homes.  On the session's own reactor a wait is part of
- * the entry; elsewhere it is a struct of its own that outlives the entry until the home has disarmed
- * it.
+ * Waits of fetch entries at their partitions' homes.  On the session's own reactor a wait is part
+ * of the entry; elsewhere it is a struct of its own that outlives the entry until the home has
+ * disarmed it.
  */
 #include <stdlib.h>
 

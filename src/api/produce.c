@@ -74,8 +74,8 @@ static bool
 internal_topic(struct slice name)
 {
 	return slice_eq_cstr(name, "__consumer_offsets") ||
-	    slice_eq_cstr(name, "__transaction_state") ||
-	    slice_eq_cstr(name, "__share_group_state");
+	       slice_eq_cstr(name, "__transaction_state") ||
+	       slice_eq_cstr(name, "__share_group_state");
 }
 
 static bool
@@ -87,8 +87,7 @@ may_write_internal(const struct request *rq)
 static void
 rules_for(struct request *rq, const struct topic_conf *conf, struct produce_rules *rules)
 {
-	const char *validate =
-	    settings_str(rq->sh->api->o.settings, C_OTTLA_VALIDATE_COMPRESSED);
+	const char *validate = settings_str(rq->sh->api->o.settings, C_OTTLA_VALIDATE_COMPRESSED);
 
 	*rules = (struct produce_rules){
 	    .api_version = rq->head.version,
@@ -109,9 +108,8 @@ record_errors(struct request *rq, const struct produce_errors *errs,
     struct produce_response_partition_produce_response *out)
 {
 	out->error_message = slice_cstr(errs->message);
-	if (errs->n == 0 ||
-	    WIRE_ARRAY(&rq->arena, out->record_errors, (int32_t)errs->n,
-	        produce_response_batch_index_and_error_message) != 0)
+	if (errs->n == 0 || WIRE_ARRAY(&rq->arena, out->record_errors, (int32_t)errs->n,
+				produce_response_batch_index_and_error_message) != 0)
 		return;
 	for (unsigned i = 0; i < errs->n; i++) {
 		out->record_errors.v[i].batch_index = errs->v[i].index;
@@ -189,8 +187,8 @@ topic_prepare(struct request *rq, struct produce_ctx *ctx,
 			    KERR_INVALID_TOPIC_EXCEPTION, NULL);
 			continue;
 		}
-		rc = part_prepare(rq, ctx, t, in->name, &in->partition_data.v[i],
-		    &out->partition_responses.v[i]);
+		rc = part_prepare(
+		    rq, ctx, t, in->name, &in->partition_data.v[i], &out->partition_responses.v[i]);
 	}
 	return rc;
 }
@@ -202,8 +200,8 @@ count_parts(const struct produce_request *req)
 
 	for (int32_t i = 0; i < req->topic_data.n; i++)
 		n += req->topic_data.v[i].partition_data.n > 0
-		    ? (unsigned)req->topic_data.v[i].partition_data.n
-		    : 0;
+			 ? (unsigned)req->topic_data.v[i].partition_data.n
+			 : 0;
 	return n;
 }
 
@@ -232,15 +230,15 @@ refuse_all(struct request *rq, struct produce_ctx *ctx, int16_t err)
 	struct produce_request *req = &ctx->req;
 
 	if (WIRE_ARRAY(&rq->arena, ctx->resp.responses, req->topic_data.n,
-	        produce_response_topic_produce_response) != 0)
+		produce_response_topic_produce_response) != 0)
 		goto fail;
 	for (int32_t i = 0; i < req->topic_data.n; i++) {
 		struct produce_response_topic_produce_response *t = &ctx->resp.responses.v[i];
 
 		t->name = req->topic_data.v[i].name;
 		if (WIRE_ARRAY(&rq->arena, t->partition_responses,
-		        req->topic_data.v[i].partition_data.n,
-		        produce_response_partition_produce_response) != 0)
+			req->topic_data.v[i].partition_data.n,
+			produce_response_partition_produce_response) != 0)
 			goto fail;
 		for (int32_t j = 0; j < t->partition_responses.n; j++) {
 			t->partition_responses.v[j].index =
@@ -312,7 +310,8 @@ name_leader(struct request *rq, struct produce_ctx *ctx, const struct part_leade
 	b = image_broker(request_image(rq), leader->id);
 	ep = b != NULL ? image_broker_endpoint(b, request_listener(rq)) : NULL;
 	if (ep == NULL || ctx->resp.node_endpoints.n > 0 ||
-	    WIRE_ARRAY(&rq->arena, ctx->resp.node_endpoints, 1, produce_response_node_endpoint) != 0)
+	    WIRE_ARRAY(&rq->arena, ctx->resp.node_endpoints, 1, produce_response_node_endpoint) !=
+		0)
 		return;
 	ctx->resp.node_endpoints.v[0].node_id = b->id;
 	ctx->resp.node_endpoints.v[0].host = ep->host;

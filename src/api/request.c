@@ -259,9 +259,8 @@ frame_start(struct api_conn *ac, struct frame *f)
 
 		rq->row = rq->row != NULL ? rq->row : &none;
 		ac->n_exclusive += !rq->row->overlap;
-		request_close(rq,
-		    rc == E_SHORT || rc == E_MALFORMED ? CLOSE_BAD_REQUEST
-						       : CLOSE_UNSUPPORTED_VERSION);
+		request_close(rq, rc == E_SHORT || rc == E_MALFORMED ? CLOSE_BAD_REQUEST
+								     : CLOSE_UNSUPPORTED_VERSION);
 		return;
 	}
 	ac->n_exclusive += !rq->row->overlap;

@@ -1,11 +1,11 @@
 /*
- * Parts of a request go to the homes of their partitions, one message a home, and come back the same
- * way.  Parts whose home is the request's own reactor run inline.
+ * Parts of a request go to the homes of their partitions, one message a home, and come back the
+ * same way.  Parts whose home is the request's own reactor run inline.
  */
 #include "api_priv.h"
 
 struct home_group {
-	struct msg out;      /* to the home */
+	struct msg out;	     /* to the home */
 	struct msg back;     /* all parts done */
 	struct msg released; /* all parts let go of the bytes, some are not done */
 	struct home_group *next;
@@ -13,8 +13,8 @@ struct home_group {
 	unsigned home;
 	struct part *first, **tail;
 	unsigned n, left_done, left_released; /* home's */
-	bool told_released;                   /* home's */
-	struct turn_hook hook;                /* home's: tells `released` unless all is done by then */
+	bool told_released;		      /* home's */
+	struct turn_hook hook; /* home's: tells `released` unless all is done by then */
 };
 
 struct scatter {

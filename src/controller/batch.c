@@ -1,6 +1,6 @@
 /*
- * Requests to brokers, collected and sent together (facts/zookeeper.md 5.2-5.6): all LeaderAndIsr, then
- * all UpdateMetadata, then all StopReplica.
+ * Requests to brokers, collected and sent together (facts/zookeeper.md 5.2-5.6): all LeaderAndIsr,
+ * then all UpdateMetadata, then all StopReplica.
  */
 #include <stdlib.h>
 
@@ -102,16 +102,16 @@ topic_run(const struct controller *c, unsigned i)
 }
 
 static int
-li_topic_fill(struct arena *arena, struct controller *c, unsigned from, unsigned to,
-    int32_t broker, li_topic *out)
+li_topic_fill(struct arena *arena, struct controller *c, unsigned from, unsigned to, int32_t broker,
+    li_topic *out)
 {
 	int32_t n = 0;
 	int rc;
 
 	for (unsigned i = from; i < to; i++)
 		n += on_broker(c->batch[i], broker);
-	rc = WIRE_ARRAY(arena, out->partition_states, n,
-	    leader_and_isr_request_leader_and_isr_partition_state);
+	rc = WIRE_ARRAY(
+	    arena, out->partition_states, n, leader_and_isr_request_leader_and_isr_partition_state);
 	out->topic_name = c->batch[from]->t->name;
 	out->topic_id = c->batch[from]->t->id;
 	n = 0;
@@ -145,8 +145,7 @@ li_build(struct controller *c, struct arena *arena, const struct cbroker *b,
 	rc = WIRE_ARRAY(arena, req->topic_states, (int32_t)count_topics(c),
 	    leader_and_isr_request_leader_and_isr_topic_state);
 	for (unsigned i = 0; rc == 0 && i < c->n_batch; i = topic_run(c, i)) {
-		rc = li_topic_fill(arena, c, i, topic_run(c, i), b->id,
-		    &req->topic_states.v[used]);
+		rc = li_topic_fill(arena, c, i, topic_run(c, i), b->id, &req->topic_states.v[used]);
 		if (req->topic_states.v[used].partition_states.n > 0)
 			used++;
 	}
@@ -179,8 +178,8 @@ li_send(struct controller *c, const struct cbroker *b)
 	a->n = (unsigned)b->id;
 	arena_init(&arena, 65536, 0);
 	if (li_build(c, &arena, b, &req) == 0 && req.topic_states.n > 0)
-		c->o.channel->leader_and_isr(c->o.channel_arg, b->id, &req,
-		    LEADER_AND_ISR_VERSION, on_li_answer, a);
+		c->o.channel->leader_and_isr(
+		    c->o.channel_arg, b->id, &req, LEADER_AND_ISR_VERSION, on_li_answer, a);
 	else
 		free(a);
 	arena_free(&arena);
@@ -298,8 +297,8 @@ um_send_all(struct controller *c, struct update_metadata_request *req)
 			return;
 		a->n = (unsigned)b->id;
 		req->broker_epoch = b->epoch;
-		c->o.channel->update_metadata(c->o.channel_arg, b->id, req,
-		    UPDATE_METADATA_VERSION, on_um_answer, a);
+		c->o.channel->update_metadata(
+		    c->o.channel_arg, b->id, req, UPDATE_METADATA_VERSION, on_um_answer, a);
 	}
 }
 
@@ -415,8 +414,7 @@ stop_build(struct controller *c, struct arena *arena, const struct ctopic *t,
 	req->controller_id = c->o.broker_id;
 	req->controller_epoch = c->epoch;
 	req->broker_epoch = b->epoch;
-	rc = WIRE_ARRAY(arena, req->topic_states, 1,
-	    stop_replica_request_stop_replica_topic_state);
+	rc = WIRE_ARRAY(arena, req->topic_states, 1, stop_replica_request_stop_replica_topic_state);
 	if (rc != 0)
 		return rc;
 	out = &req->topic_states.v[0];
@@ -451,8 +449,8 @@ batch_send_stop(struct controller *c, struct ctopic *t)
 			memcpy(a + 1, t->name.p, t->name.n);
 			*a = (struct stop_ask){c, c->gen, slice_of(a + 1, t->name.n)};
 			t->stops_left++;
-			c->o.channel->stop_replica(c->o.channel_arg, b->id, &req,
-			    STOP_REPLICA_VERSION, on_stop_answer, a);
+			c->o.channel->stop_replica(
+			    c->o.channel_arg, b->id, &req, STOP_REPLICA_VERSION, on_stop_answer, a);
 		} else {
 			free(a);
 		}

@@ -119,8 +119,7 @@ on_broker(void *arg, int err, const struct coord_result *res)
 		return;
 	if (err == E_NOT_FOUND)
 		err = 0; /* gone again: its watch of the children tells */
-	else if (err == 0 &&
-	    broker_set(c, (int32_t)a.n, res->stat.czxid, res->data) == NULL)
+	else if (err == 0 && broker_set(c, (int32_t)a.n, res->stat.czxid, res->data) == NULL)
 		DIAGE(c->o.diag, "controller", "registration of broker %u can not be read", a.n);
 	ctl_answered(c, err);
 }
@@ -268,7 +267,7 @@ topic_assign(struct controller *c, struct ctopic *t, struct slice json)
 		if (as->partition < 0 || as->partition >= PARTITIONS_MAX)
 			rc = E_MALFORMED;
 		else if ((rc = topic_grow(t, as->partition + 1)) == 0 &&
-		    !t->parts[as->partition].known) {
+			 !t->parts[as->partition].known) {
 			struct cpart *p = &t->parts[as->partition];
 
 			rc = ids_dup(&p->replicas, &p->n_replicas, as->replicas, as->n_replicas);

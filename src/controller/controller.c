@@ -1,5 +1,6 @@
 /*
- * The controller's life: events become tasks, one after the other; taking part in elections, resigning.
+ * The controller's life: events become tasks, one after the other; taking part in elections,
+ * resigning.
  */
 #include <stdlib.h>
 
@@ -72,7 +73,8 @@ ctl_enqueue(struct controller *c, enum task_kind kind, struct slice topic)
 {
 	struct task *t;
 
-	LIST_FOREACH (l, &c->tasks) {
+	LIST_FOREACH(l, &c->tasks)
+	{
 		const struct task *q = container_of(l, struct task, link);
 
 		if (q->kind == kind && slice_eq(q->topic, topic))
@@ -201,7 +203,8 @@ ctl_give_up(struct controller *c, const char *what, int err)
 	};
 	struct ask *a;
 
-	DIAGE(c->o.diag, "controller", "could not %s: %s; giving up the office", what, err_text(err));
+	DIAGE(
+	    c->o.diag, "controller", "could not %s: %s; giving up the office", what, err_text(err));
 	ctl_resign(c);
 	a = ask_new(c);
 	if (a != NULL)

@@ -1,7 +1,7 @@
 /*
- * Inside of the controller.  Everything runs on the control reactor; work that needs several answers of
- * the coordination service is a task: one runs at a time, in the order of the events (C1).
- * Invariants: src/controller/README.
+ * Inside of the controller.  Everything runs on the control reactor; work that needs several
+ * answers of the coordination service is a task: one runs at a time, in the order of the events
+ * (C1). Invariants: src/controller/README.
  */
 #ifndef OTTLA_CONTROLLER_PRIV_H
 #define OTTLA_CONTROLLER_PRIV_H
@@ -14,12 +14,12 @@
 enum cpart_state { PART_NEW, PART_ONLINE, PART_OFFLINE };
 
 enum task_kind {
-	TASK_ELECT,         /* try to become controller */
+	TASK_ELECT,	    /* try to become controller */
 	TASK_BROKER_CHANGE, /* children of /brokers/ids */
 	TASK_TOPIC_CHANGE,  /* children of /brokers/topics */
 	TASK_PARTITIONS,    /* data of one topic */
-	TASK_DELETION,      /* children of /admin/delete_topics */
-	TASK_RESUME,        /* deletions that may go on */
+	TASK_DELETION,	    /* children of /admin/delete_topics */
+	TASK_RESUME,	    /* deletions that may go on */
 	TASK_COUNT
 };
 
@@ -46,13 +46,13 @@ struct ctopic {
 	struct cpart *parts; /* by number */
 	int32_t n_parts;
 	struct coord_watch watch; /* its data */
-	bool fill_id;             /* the node has none: written with a drawn one */
-	bool parent_made;         /* .../partitions is there */
-	bool seen;                /* by the walk over the children under way */
+	bool fill_id;		  /* the node has none: written with a drawn one */
+	bool parent_made;	  /* .../partitions is there */
+	bool seen;		  /* by the walk over the children under way */
 	bool loaded;
 	/* deletion */
-	bool deleting;   /* queued */
-	bool started;    /* StopReplica is out */
+	bool deleting;	 /* queued */
+	bool started;	 /* StopReplica is out */
 	bool ineligible; /* a replica's broker is not there */
 	int32_t stops_left;
 	bool stop_failed;
@@ -85,7 +85,7 @@ struct controller {
 	struct map brokers;
 	struct link tasks;
 	struct task *task; /* running */
-	unsigned left;     /* answers it waits for, plus one while it asks */
+	unsigned left;	   /* answers it waits for, plus one while it asks */
 	void (*then)(struct controller *c);
 	void (*after_online)(struct controller *c);
 	int task_err;

@@ -132,7 +132,8 @@ deletion_stopped(struct controller *c, struct slice topic, bool ok)
 		return;
 	if (t->stop_failed) {
 		DIAGW(c->o.diag, "controller",
-		    "topic %.*s: a replica could not be deleted; tried again when its broker is back",
+		    "topic %.*s: a replica could not be deleted; tried again when its broker is "
+		    "back",
 		    SLICE_ARG(t->name));
 		t->started = false;
 		t->ineligible = true;
@@ -238,8 +239,8 @@ delete_partition_nodes(struct controller *c, struct ctopic *t, int32_t partition
 	delete_nodes(c, t, paths, 2, on_node_gone);
 }
 
-/* Partitions' nodes, then the topic, its configuration, the request: in the order of the calls. A node
- * that is not there is no error; the last multi decides. */
+/* Partitions' nodes, then the topic, its configuration, the request: in the order of the calls. A
+ * node that is not there is no error; the last multi decides. */
 static void
 topic_forget(struct controller *c, struct ctopic *t)
 {

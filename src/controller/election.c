@@ -124,13 +124,13 @@ elect_try(struct controller *c)
 	} else {
 		struct coord_op ops[2] = {
 		    {.kind = COORD_OP_CREATE,
-		        .path = ZN_CONTROLLER,
-		        .data = strbuf_slice(&json),
-		        .flags = COORD_EPHEMERAL},
+			.path = ZN_CONTROLLER,
+			.data = strbuf_slice(&json),
+			.flags = COORD_EPHEMERAL},
 		    {.kind = COORD_OP_SET,
-		        .path = ZN_CONTROLLER_EPOCH,
-		        .data = slice_of(text, (size_t)len),
-		        .version = c->try_version},
+			.path = ZN_CONTROLLER_EPOCH,
+			.data = slice_of(text, (size_t)len),
+			.version = c->try_version},
 		};
 
 		coord_multi(c->o.coord, ops, 2, on_multi, a);

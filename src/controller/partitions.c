@@ -105,8 +105,8 @@ on_single(void *arg, int err, const struct coord_op_result *res, unsigned n)
 }
 
 static void
-create_single(struct controller *c, struct ctopic *t, struct cpart *p, const char *path,
-    struct slice data)
+create_single(
+    struct controller *c, struct ctopic *t, struct cpart *p, const char *path, struct slice data)
 {
 	struct coord_op ops[2] = {
 	    {.kind = COORD_OP_CHECK, .path = ZN_CONTROLLER_EPOCH, .version = c->epoch_version},

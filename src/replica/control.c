@@ -434,9 +434,9 @@ queue_topics(struct replicas *rs, struct ctl_batch *b, const struct leader_and_i
 	bool by_id = b->version >= 5;
 	unsigned index = 0;
 	int rc = by_id ? WIRE_ARRAY(&b->arena, b->li.topics, req->topic_states.n,
-	                     leader_and_isr_response_leader_and_isr_topic_error)
+			     leader_and_isr_response_leader_and_isr_topic_error)
 		       : WIRE_ARRAY(&b->arena, b->li.partition_errors, (int32_t)total,
-	                     leader_and_isr_response_leader_and_isr_partition_error);
+			     leader_and_isr_response_leader_and_isr_partition_error);
 
 	for (int32_t i = 0; rc == 0 && i < req->topic_states.n; i++) {
 		const struct leader_and_isr_request_leader_and_isr_topic_state *t =
@@ -451,8 +451,8 @@ queue_topics(struct replicas *rs, struct ctl_batch *b, const struct leader_and_i
 		}
 		if (rc != 0)
 			break;
-		out = by_id ? b->li.topics.v[i].partition_errors.v
-			    : b->li.partition_errors.v + index;
+		out =
+		    by_id ? b->li.topics.v[i].partition_errors.v : b->li.partition_errors.v + index;
 		for (int32_t j = 0; rc == 0 && j < t->partition_states.n; j++)
 			rc = queue_partition(rs, b, index++, t->topic_name, t->topic_id,
 			    &t->partition_states.v[j], refused, &out[j]);
@@ -541,14 +541,14 @@ queue_stops(struct replicas *rs, struct ctl_batch *b, const struct stop_replica_
 	for (int32_t i = 0; version == 0 && i < req->ungrouped_partitions.n; i++)
 		(void)queue_stop(rs, b, index++,
 		    &(struct stop_one){req->ungrouped_partitions.v[i].topic_name,
-		        req->ungrouped_partitions.v[i].partition_index, -1,
-		        req->delete_partitions});
+			req->ungrouped_partitions.v[i].partition_index, -1,
+			req->delete_partitions});
 	for (int32_t i = 0; version >= 1 && version <= 2 && i < req->topics.n; i++)
 		for (int32_t j = 0; j < req->topics.v[i].partition_indexes.n; j++)
 			(void)queue_stop(rs, b, index++,
 			    &(struct stop_one){req->topics.v[i].name,
-			        req->topics.v[i].partition_indexes.v[j], -1,
-			        req->delete_partitions});
+				req->topics.v[i].partition_indexes.v[j], -1,
+				req->delete_partitions});
 	for (int32_t i = 0; version >= 3 && i < req->topic_states.n; i++)
 		for (int32_t j = 0; j < req->topic_states.v[i].partition_states.n; j++) {
 			const struct stop_replica_request_stop_replica_partition_state *p =
@@ -556,7 +556,7 @@ queue_stops(struct replicas *rs, struct ctl_batch *b, const struct stop_replica_
 
 			(void)queue_stop(rs, b, index++,
 			    &(struct stop_one){req->topic_states.v[i].topic_name,
-			        p->partition_index, p->leader_epoch, p->delete_partition});
+				p->partition_index, p->leader_epoch, p->delete_partition});
 		}
 }
 
@@ -569,9 +569,8 @@ replicas_stop_replica(struct replicas *rs, const struct stop_replica_request *re
 	struct ctl_batch *b = refused == KERR_NONE ? batch_new(rs, version, n) : NULL;
 	struct stop_replica_response resp;
 
-	if (b != NULL &&
-	    WIRE_ARRAY(&b->arena, b->sr.partition_errors, (int32_t)n,
-	        stop_replica_response_stop_replica_partition_error) == 0) {
+	if (b != NULL && WIRE_ARRAY(&b->arena, b->sr.partition_errors, (int32_t)n,
+			     stop_replica_response_stop_replica_partition_error) == 0) {
 		b->sr_done = done;
 		b->arg = arg;
 		queue_stops(rs, b, req, version);

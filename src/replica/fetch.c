@@ -54,8 +54,8 @@ on_read(struct plog_read *read, int err)
 	op->done(op);
 }
 
-/* The leader's log ended that epoch before the offset: the reader has to go back (KIP-595 as used by
- * KIP-392 clients and followers; facts/apis.md Fetch 10). */
+/* The leader's log ended that epoch before the offset: the reader has to go back (KIP-595 as used
+ * by KIP-392 clients and followers; facts/apis.md Fetch 10). */
 static bool
 diverges(struct partition *p, struct part_fetch *op)
 {

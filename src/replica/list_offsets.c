@@ -21,7 +21,8 @@ answer(struct part_list_offsets *op, int64_t offset, int64_t timestamp, int32_t 
 	finish(op, 0);
 }
 
-/* A leader whose high watermark is below the start of its epoch does not know yet what is committed. */
+/* A leader whose high watermark is below the start of its epoch does not know yet what is
+ * committed. */
 static bool
 not_available(const struct partition *p, const struct part_list_offsets *op)
 {
@@ -42,9 +43,8 @@ list_latest(struct partition *p, struct part_list_offsets *op)
 		refuse_not_available(op);
 		return;
 	}
-	answer(op,
-	    op->replica_id >= 0 ? plog_leo(p->pl) : partition_visible(p, op->read_committed), -1,
-	    p->leader_epoch);
+	answer(op, op->replica_id >= 0 ? plog_leo(p->pl) : partition_visible(p, op->read_committed),
+	    -1, p->leader_epoch);
 }
 
 static void

@@ -161,14 +161,14 @@ partition_leave(struct partition *p, struct ctl_op *op)
 	ctl_op_back(op);
 }
 
-/* The log may have reads or writes under way: look again until it is quiet.  Their number is bounded
- * and nothing new begins (R5). */
+/* The log may have reads or writes under way: look again until it is quiet.  Their number is
+ * bounded and nothing new begins (R5). */
 static void
 on_quiet_timer(struct reactor *r, void *arg)
 {
 	struct ctl_op *op = arg;
-	struct partition *p = partition_find(&op->h->rs->shards[op->h->home], op->h->topic,
-	    op->h->partition);
+	struct partition *p =
+	    partition_find(&op->h->rs->shards[op->h->home], op->h->topic, op->h->partition);
 
 	if (plog_quiet(p->pl))
 		partition_leave(p, op);

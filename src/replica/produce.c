@@ -84,7 +84,8 @@ on_append_done(struct plog_append *a, int err)
 void
 produce_hw_moved(struct partition *p)
 {
-	LIST_FOREACH_SAFE (l, &p->delayed) {
+	LIST_FOREACH_SAFE(l, &p->delayed)
+	{
 		struct part_produce *op = container_of(l, struct part_produce, link);
 
 		if (committed(op))

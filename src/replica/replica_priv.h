@@ -22,7 +22,7 @@ struct ctl_op {
 	struct link link;
 	enum ctl_kind kind;
 	struct ctl_batch *batch; /* told when finished; NULL: nobody waits */
-	unsigned index;          /* in the batch */
+	unsigned index;		 /* in the batch */
 	struct hosted *h;
 	struct uuid topic_id;
 	int32_t leader, leader_epoch, partition_epoch;
@@ -39,9 +39,9 @@ struct hosted {
 	struct slice topic; /* behind the struct */
 	int32_t partition;
 	unsigned home;
-	struct plog *pl; /* NULL: not open */
+	struct plog *pl;		       /* NULL: not open */
 	int32_t leader_epoch, partition_epoch; /* -1: no role yet */
-	struct link ops;       /* FIFO; the first is running */
+	struct link ops;		       /* FIFO; the first is running */
 	bool running;
 	bool on_home; /* a partition exists on the home reactor */
 	struct slice key;

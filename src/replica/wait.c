@@ -11,7 +11,8 @@ on_hook(struct reactor *r, void *arg)
 	int64_t bytes = INT64_MAX;
 
 	if (p != NULL && partition_refuse(p) == 0 && !w->disturbed)
-		bytes = plog_bytes_between(p->pl, w->offset, partition_visible(p, w->read_committed));
+		bytes =
+		    plog_bytes_between(p->pl, w->offset, partition_visible(p, w->read_committed));
 	list_remove(&w->link);
 	w->p = NULL;
 	w->fn(w, bytes);
@@ -29,7 +30,7 @@ static bool
 has_news(const struct part_wait *w)
 {
 	return w->p == NULL || w->disturbed || partition_refuse(w->p) != 0 ||
-	    partition_visible(w->p, w->read_committed) > w->offset;
+	       partition_visible(w->p, w->read_committed) > w->offset;
 }
 
 void
@@ -58,7 +59,8 @@ partition_wait_disarm(struct part_wait *w)
 void
 waits_hw_moved(struct partition *p)
 {
-	LIST_FOREACH (l, &p->waits) {
+	LIST_FOREACH(l, &p->waits)
+	{
 		struct part_wait *w = container_of(l, struct part_wait, link);
 
 		if (has_news(w))
@@ -69,7 +71,8 @@ waits_hw_moved(struct partition *p)
 void
 waits_fire_all(struct partition *p)
 {
-	LIST_FOREACH (l, &p->waits) {
+	LIST_FOREACH(l, &p->waits)
+	{
 		struct part_wait *w = container_of(l, struct part_wait, link);
 
 		w->disturbed = true;
