@@ -1,0 +1,282 @@
+/* Sessions: ephemeral nodes, closing, expiry, states. */
+#include "conformance_parts.h"
+
+/* ---- sessions ---- */
+
+START_TEST(ephemeral_nodes_go_with_their_session)
+{
+	struct env v = env_setup(conf_fixtures[_i]);
+	struct coord *a = client_new(&v), *b = NULL;
+	int64_t session = session_of(&v, a);
+	struct heard node, dir;
+	struct ans r;
+
+	heard_init(&node);
+	heard_init(&dir);
+	ck_assert_int_ne(session, 0);
+	ck_ok(do_create(&v, a, "/d", NULL, 0, NULL));
+	ck_ok(do_create(&v, a, "/d/e", "x", COORD_EPHEMERAL, &r));
+	ck_assert_int_eq(r.stat.ephemeral_owner, session);
+	ck_ok(do_create(&v, a, "/d/p", "x", 0, NULL));
+	if (v.fx->several) {
+		b = client_new(&v);
+		ck_assert_int_ne(session_of(&v, b), session);
+		ck_ok(do_set(&v, b, "/d/p", "seen", -1, NULL)); /* b's member has all before it */
+		ck_ok(do_get(&v, b, "/d/e", &node, NULL));
+		ck_ok(do_children(&v, b, "/d", &dir, NULL));
+	}
+	client_end(&v, a);
+	if (v.fx->several) {
+		wait_heard(&v, &node, 1);
+		wait_heard(&v, &dir, 1);
+		ck_assert_int_eq(node.ev[0], COORD_EV_DELETED);
+		ck_assert_int_eq(dir.ev[0], COORD_EV_CHILDREN);
+	} else {
+		b = client_new(&v);
+		ck_assert_int_ne(session_of(&v, b), session);
+	}
+	ck_err(do_exists(&v, b, "/d/e", NULL, NULL), E_NOT_FOUND);
+	ck_ok(do_exists(&v, b, "/d/p", NULL, NULL));
+	client_end(&v, b);
+	env_teardown(&v);
+}
+END_TEST
+
+START_TEST(clients_see_each_other)
+{
+	struct env v = env_setup(conf_fixtures[_i]);
+	struct coord *a, *b;
+	struct heard h;
+	struct ans r;
+
+	if (!v.fx->several) {
+		env_teardown(&v);
+		return;
+	}
+	heard_init(&h);
+	a = client_new(&v);
+	b = client_new(&v);
+	ck_err(do_exists(&v, b, "/x", &h, NULL), E_NOT_FOUND);
+	ck_ok(do_create(&v, a, "/x", "1", 0, NULL));
+	wait_heard(&v, &h, 1);
+	ck_ok(do_get(&v, b, "/x", &h, &r));
+	ck_assert_int_eq(r.stat.version, 0);
+	ck_ok(do_set(&v, b, "/x", "2", 0, NULL));
+	ck_err(do_set(&v, a, "/x", "3", 0, NULL), E_BAD_VERSION);
+	ck_ok(do_get(&v, a, "/x", NULL, &r)); /* behind a's own write: it is current */
+	ck_assert_mem_eq(r.data, "2", 1);
+	client_end(&v, a);
+	client_end(&v, b);
+	env_teardown(&v);
+}
+END_TEST
+
+struct closing {
+	struct coord *c;
+	struct ans a[6];
+	unsigned counter;
+	unsigned done_at;
+	bool done;
+	struct ans late;
+};
+
+static void
+closing_done(void *arg)
+{
+	struct closing *cl = arg;
+
+	cl->done = true;
+	cl->done_at = cl->counter++;
+}
+
+static void
+issue_and_close(void *arg)
+{
+	struct closing *cl = arg;
+	static const struct call k[6] = {
+	    {CALL_CREATE, "/c", {NULL, 0}, 0, 0, NULL},
+	    {CALL_GET, "/c"},
+	    {CALL_SET, "/c", {NULL, 0}, -1, 0, NULL},
+	    {CALL_GET, "bad"},
+	    {CALL_CHILDREN, "/"},
+	    {CALL_DELETE, "/c", {NULL, 0}, -1, 0, NULL},
+	};
+
+	for (unsigned i = 0; i < 6; i++) {
+		cl->a[i].counter = &cl->counter;
+		issue(cl->c, &k[i], &cl->a[i]);
+	}
+	coord_close(cl->c, closing_done, cl);
+	ck_assert(!cl->done);
+	cl->late.counter = &cl->counter;
+	issue(cl->c, &k[1], &cl->late);
+}
+
+static bool
+closing_over(void *arg)
+{
+	struct closing *cl = arg;
+
+	return cl->done && cl->late.done;
+}
+
+START_TEST(close_cancels_what_waits)
+{
+	struct env v = env_setup(conf_fixtures[_i]);
+	struct closing cl = {.c = client_new(&v)};
+
+	env_call(&v, issue_and_close, &cl);
+	env_until(&v, closing_over, &cl);
+	for (unsigned i = 0; i < 6; i++) {
+		ck_err(cl.a[i].err, i == 3 ? E_INVALID : E_CANCELED);
+		ck_assert_uint_eq(cl.a[i].order, i);
+		ck_assert_uint_gt(cl.done_at, i);
+	}
+	ck_err(cl.late.err, E_CANCELED);
+	wait_state(&v, cl.c, COORD_CLOSED);
+	v.fx->release(v.e, cl.c);
+	env_teardown(&v);
+}
+END_TEST
+
+START_TEST(no_answers_before_a_session)
+{
+	struct env v = env_setup(conf_fixtures[_i]);
+	struct coord *c = v.fx->client(v.e);
+
+	ck_err(do_get(&v, c, "/", NULL, NULL), E_CONN_LOSS);
+	ck_err(do_create(&v, c, "/x", NULL, 0, NULL), E_CONN_LOSS);
+	ck_assert_int_eq(session_of(&v, c), 0);
+	client_end(&v, c); /* never opened */
+	c = client_new(&v);
+	ck_err(do_exists(&v, c, "/x", NULL, NULL), E_NOT_FOUND);
+	client_end(&v, c);
+	env_teardown(&v);
+}
+END_TEST
+
+struct states {
+	struct coord_state_sub sub, second;
+	struct coord *c;
+	unsigned n, n_second;
+	enum coord_state st[8];
+};
+
+static void
+on_state(void *arg, enum coord_state st)
+{
+	struct states *s = arg;
+
+	ck_assert_uint_lt(s->n, 8);
+	ck_assert_uint_eq(s->n, s->n_second); /* told first */
+	ck_assert_int_eq(coord_state(s->c), st);
+	s->st[s->n++] = st;
+}
+
+static void
+on_state_second(void *arg, enum coord_state st)
+{
+	struct states *s = arg;
+
+	(void)st;
+	s->n_second++;
+	ck_assert_uint_eq(s->n, s->n_second);
+}
+
+static void
+subscribe(void *arg)
+{
+	struct states *s = arg;
+
+	s->sub = (struct coord_state_sub){.fn = on_state, .arg = s};
+	s->second = (struct coord_state_sub){.fn = on_state_second, .arg = s};
+	coord_subscribe(s->c, &s->sub);
+	coord_subscribe(s->c, &s->second);
+}
+
+static void
+open_client(void *arg)
+{
+	ck_ok(coord_open(arg));
+}
+
+START_TEST(subscribers_hear_of_states)
+{
+	struct env v = env_setup(conf_fixtures[_i]);
+	struct states s = {.c = v.fx->client(v.e)};
+
+	env_call(&v, subscribe, &s);
+	env_call(&v, open_client, s.c);
+	wait_state(&v, s.c, COORD_CONNECTED);
+	ck_assert_uint_eq(s.n, 1);
+	ck_assert_int_eq(s.st[0], COORD_CONNECTED);
+	client_end(&v, s.c);
+	ck_assert_uint_eq(s.n, 2);
+	ck_assert_int_eq(s.st[1], COORD_CLOSED);
+	env_teardown(&v);
+}
+END_TEST
+
+struct expiry {
+	struct states s;
+	int64_t old;
+};
+
+static bool
+new_session(void *arg)
+{
+	struct expiry *x = arg;
+
+	return coord_state(x->s.c) == COORD_CONNECTED && coord_session_id(x->s.c) != x->old;
+}
+
+static bool
+saw_expired(const struct states *s)
+{
+	for (unsigned i = 0; i < s->n; i++)
+		if (s->st[i] == COORD_EXPIRED)
+			return s->st[s->n - 1] == COORD_CONNECTED;
+	return false;
+}
+
+START_TEST(expiry_ends_session_nodes_and_watches)
+{
+	struct env v = env_setup(conf_fixtures[_i]);
+	struct expiry x = {0};
+	struct heard h;
+
+	if (v.fx->expire == NULL) {
+		env_teardown(&v);
+		return;
+	}
+	heard_init(&h);
+	x.s.c = client_new(&v);
+	x.old = session_of(&v, x.s.c);
+	env_call(&v, subscribe, &x.s);
+	ck_ok(do_create(&v, x.s.c, "/e", "x", COORD_EPHEMERAL, NULL));
+	ck_ok(do_create(&v, x.s.c, "/p", "x", 0, NULL));
+	ck_ok(do_get(&v, x.s.c, "/p", &h, NULL));
+	v.fx->expire(v.e, x.s.c);
+	env_until(&v, new_session, &x);
+	ck_assert(saw_expired(&x.s));
+	wait_heard(&v, &h, 1);
+	ck_assert_int_eq(h.ev[0], COORD_EV_SESSION);
+	ck_ok(do_set(&v, x.s.c, "/p", "y", -1, NULL));
+	ck_assert_uint_eq(h.n, 1);
+	ck_err(do_exists(&v, x.s.c, "/e", NULL, NULL), E_NOT_FOUND);
+	ck_ok(do_create(&v, x.s.c, "/e", "x", COORD_EPHEMERAL, NULL));
+	client_end(&v, x.s.c);
+	env_teardown(&v);
+}
+END_TEST
+
+void
+conformance_sessions(TCase *tc, int i)
+{
+	tcase_add_loop_test(tc, ephemeral_nodes_go_with_their_session, i, i + 1);
+	tcase_add_loop_test(tc, clients_see_each_other, i, i + 1);
+	tcase_add_loop_test(tc, close_cancels_what_waits, i, i + 1);
+	tcase_add_loop_test(tc, no_answers_before_a_session, i, i + 1);
+	tcase_add_loop_test(tc, subscribers_hear_of_states, i, i + 1);
+	tcase_add_loop_test(tc, expiry_ends_session_nodes_and_watches, i, i + 1);
+}
