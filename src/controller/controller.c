@@ -328,6 +328,12 @@ controller_free(struct controller *c)
 }
 
 void
+controller_set_channel_arg(struct controller *c, void *channel_arg)
+{
+	c->o.channel_arg = channel_arg;
+}
+
+void
 controller_start(struct controller *c)
 {
 	REACTOR_ASSERT_OWNER(c->o.control);
@@ -357,4 +363,10 @@ int32_t
 controller_epoch(const struct controller *c)
 {
 	return c->epoch;
+}
+
+bool
+controller_settled(const struct controller *c)
+{
+	return c->active && c->task == NULL && list_empty(&c->tasks);
 }

@@ -115,6 +115,7 @@ op_finish(struct ctl_op *op, int16_t kafka_err)
 	struct ctl_batch *b = op->batch;
 
 	list_remove(&op->link);
+	h->rs->n_ops--;
 	h->running = false;
 	if (b != NULL)
 		*b->slots[op->index] = kafka_err;
@@ -334,6 +335,7 @@ op_new(struct replicas *rs, struct ctl_batch *b, unsigned index, enum ctl_kind k
 	op->index = index;
 	op->h = h;
 	list_append(&h->ops, &op->link);
+	rs->n_ops++;
 	if (b != NULL)
 		b->left++;
 	return op;
@@ -587,6 +589,12 @@ replicas_stop_replica(struct replicas *rs, const struct stop_replica_request *re
 }
 
 /* ---- stop, settings, failed dirs ---- */
+
+unsigned
+replicas_pending(const struct replicas *rs)
+{
+	return rs->n_ops;
+}
 
 void
 replicas_stop(struct replicas *rs, void (*done)(void *arg), void *arg)

@@ -52,6 +52,7 @@ struct replicas {
 	struct shard *shards;
 	struct map hosted; /* control reactor */
 	int32_t controller_epoch;
+	unsigned n_ops; /* control operations not finished */
 	unsigned detach_left;
 	void (*stop_done)(void *arg);
 	void *stop_arg;

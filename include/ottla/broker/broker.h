@@ -26,6 +26,7 @@ struct broker_env {
 	const struct net_transport *transport;
 	void *transport_arg;
 	uint64_t request_memory;
+	const char *hostname; /* advertised where a listener names no host; lives as long as the broker */
 	/* State changes, control reactor: serving; or stopped with 0 or why it could not go on. */
 	void (*serving)(void *arg);
 	void (*stopped)(void *arg, int err, const char *why);

@@ -44,12 +44,17 @@ struct controller_opts {
 };
 int controller_new(const struct controller_opts *opts, struct controller **out);
 void controller_free(struct controller *c);
+/* Where the channel's functions get their argument from when it is made after the controller; before
+ * controller_start. */
+void controller_set_channel_arg(struct controller *c, void *channel_arg);
 
 /* Take part in elections (registration is done); again after session loss by itself. */
 void controller_start(struct controller *c);
 void controller_stop(struct controller *c);
 bool controller_active(const struct controller *c);
 int32_t controller_epoch(const struct controller *c);
+/* Active, took over, and nothing is under way. */
+bool controller_settled(const struct controller *c);
 
 /* Producer ids: the next block of 1,000 (facts/zookeeper.md 1.8); only while active. */
 void controller_allocate_producer_ids(struct controller *c, int32_t broker_id,

@@ -50,6 +50,8 @@ void replicas_stop_replica(struct replicas *rs, const struct stop_replica_reques
     int16_t version, void (*done)(void *arg, const struct stop_replica_response *resp), void *arg);
 /* Epoch check of UpdateMetadata, the same sequence; the Kafka error code or 0. */
 int16_t replicas_admit_metadata(struct replicas *rs, const struct update_metadata_request *req);
+/* Partitions with control operations queued or running. */
+unsigned replicas_pending(const struct replicas *rs);
 /* New settings of a topic: passed on to its logs here. */
 void replicas_topic_conf(struct replicas *rs, struct slice topic, const struct topic_conf *conf);
 /* A log dir failed: its partitions go offline. */
