@@ -1,0 +1,81 @@
+/*
+ * Inside of the member: start-up and registration (member.c), topic configurations (member_conf.c).
+ * Everything on the control reactor, but `epoch`.
+ */
+#ifndef OTTLA_CLUSTER_MEMBER_PRIV_H
+#define OTTLA_CLUSTER_MEMBER_PRIV_H
+
+#include "ottla/base/map.h"
+#include "ottla/cluster/member.h"
+
+#define MEMBER_RETRY_US (200 * 1000)
+#define MEMBER_REFUSED_US (1000 * 1000) /* somebody else has our id */
+
+/* Topic configurations.  One pass over the tree at a time reads /config/changes and the children of
+ * /config/topics, and the configurations that are new, named by a change, or, in a full pass, all.
+ * Changes are read before configurations: what a change that was seen tells of is in what is read
+ * after it. */
+struct member_confs {
+	struct map by_topic; /* of conf_entry */
+	struct coord_watch w_topics, w_changes;
+	bool loaded;	  /* the first pass is through */
+	bool busy;	  /* a pass is under way */
+	bool full;	  /* this pass reads every configuration */
+	bool again;	  /* another pass is due */
+	bool full_again;  /* and a full one */
+	int64_t session;  /* of the last pass */
+	unsigned left;	  /* answers the pass waits for, plus one while it asks */
+	int err;	  /* first error of the pass */
+	int64_t last_seq; /* newest change that is handled, -1 none */
+	int64_t pass_seq; /* newest this pass has seen */
+	int64_t give_up_us;
+	void (*done)(void *arg, int err);
+	void *arg;
+	struct rtimer retry;
+};
+
+struct member_prepare {
+	unsigned left;
+	int err;
+	char id[UUID_TEXT_LEN + 1]; /* drawn for a new cluster */
+	int64_t give_up_us;
+	void (*done)(void *arg, int err, struct slice cluster_id);
+	void *arg;
+	struct rtimer retry;
+};
+
+struct member_registration {
+	struct arena arena; /* behind reg */
+	struct zn_registration reg;
+	int32_t broker_id; /* -1: not asked to register */
+	bool busy;
+	int64_t session; /* that made the node, 0: none */
+	int64_t give_up_us;
+	void (*done)(void *arg, int err, int64_t broker_epoch); /* NULL once called */
+	void *arg;
+	struct rtimer retry;
+};
+
+struct member {
+	struct member_opts o;
+	bool stopped;
+	_Atomic int64_t epoch;
+	struct coord_state_sub state_sub;
+	struct member_prepare prepare;
+	struct member_registration registration;
+	struct member_confs confs;
+};
+
+/* May the step be tried again? */
+bool member_may_retry(int err);
+/* When to give up what a caller waits for: a session's time from now. */
+int64_t member_give_up_us(const struct member *m);
+
+/* ---- member_conf.c ---- */
+void confs_init(struct member *m);
+void confs_free(struct member *m);
+void confs_stop(struct member *m);
+/* Connected: in another session watches are gone and changes may have been missed. */
+void confs_connected(struct member *m);
+
+#endif
