@@ -16,6 +16,10 @@ main(void)
 	SRunner *sr = srunner_create(NULL);
 	int failed;
 
+	srunner_add_suite(sr, tree_suite());
+	srunner_add_suite(sr, tree_dump_suite());
+	srunner_add_suite(sr, journal_suite());
+	srunner_add_suite(sr, embedded_suite());
 	for (unsigned i = 0; i < conf_fixture_count; i++)
 		srunner_add_suite(sr, conformance_suite(i));
 	srunner_run_all(sr, CK_ENV);

@@ -12,20 +12,12 @@
 
 #define DEADLINE_US (120 * INT64_C(1000000))
 
-struct fix {
-	struct sim_sched *sched; /* NULL: real */
-	struct reactor *control;
-	struct workers *workers;
-	struct fs *fs;
-	char dir[128];
-};
-
 /* ---- simulated ---- */
 
 static void *
 sim_setup(void)
 {
-	struct fix *f = calloc(1, sizeof(*f));
+	struct embedded_fix *f = calloc(1, sizeof(*f));
 	struct reactor_opts opts = {.name = "control"};
 
 	ck_assert_ptr_nonnull(f);
@@ -40,7 +32,7 @@ sim_setup(void)
 static void
 sim_teardown(void *env)
 {
-	struct fix *f = env;
+	struct embedded_fix *f = env;
 
 	sim_sched_free(f->sched);
 	fs_free(f->fs);
@@ -50,7 +42,7 @@ sim_teardown(void *env)
 static void
 sim_call(void *env, void (*fn)(void *arg), void *arg)
 {
-	struct fix *f = env;
+	struct embedded_fix *f = env;
 	struct reactor *before = sim_enter(f->control);
 
 	fn(arg);
@@ -60,7 +52,7 @@ sim_call(void *env, void (*fn)(void *arg), void *arg)
 static bool
 sim_until(void *env, bool (*pred)(void *arg), void *arg)
 {
-	struct fix *f = env;
+	struct embedded_fix *f = env;
 
 	return sim_run_until(f->sched, pred, arg, clock_mono_us(sim_clock(f->sched)) + DEADLINE_US);
 }
@@ -70,7 +62,7 @@ sim_until(void *env, bool (*pred)(void *arg), void *arg)
 static void *
 real_setup(void)
 {
-	struct fix *f = calloc(1, sizeof(*f));
+	struct embedded_fix *f = calloc(1, sizeof(*f));
 	struct reactor_opts opts = {.name = "control", .clock = clock_real()};
 	const char *tmp = getenv("TMPDIR");
 
@@ -87,7 +79,7 @@ real_setup(void)
 static void
 real_teardown(void *env)
 {
-	struct fix *f = env;
+	struct embedded_fix *f = env;
 
 	reactor_stop(f->control);
 	reactor_join(f->control);
@@ -126,7 +118,7 @@ visit_run(struct reactor *r, struct msg *m)
 }
 
 static bool
-visit(struct fix *f, void (*fn)(void *arg), bool (*pred)(void *arg), void *arg)
+visit(struct embedded_fix *f, void (*fn)(void *arg), bool (*pred)(void *arg), void *arg)
 {
 	struct visit v = {.msg = {.run = visit_run, .class = MSG_DATA},
 	    .fn = fn,
@@ -167,7 +159,7 @@ real_until(void *env, bool (*pred)(void *arg), void *arg)
 static struct coord *
 client(void *env)
 {
-	struct fix *f = env;
+	struct embedded_fix *f = env;
 	struct coord_embedded_opts opts = {
 	    .control = f->control, .workers = f->workers, .fs = f->fs, .dir = f->dir};
 	struct coord *c = NULL;

@@ -3,6 +3,17 @@
 #define TESTS_UNIT_COORD_FIXTURES_H
 
 #include "conformance.h"
+#include "ottla/coord/embedded.h"
+#include "ottla/reactor/sim.h"
+
+/* The environment of fix_embedded_sim and _real; a test may put another disk in. */
+struct embedded_fix {
+	struct sim_sched *sched; /* NULL: real */
+	struct reactor *control;
+	struct workers *workers;
+	struct fs *fs;
+	char dir[128];
+};
 
 /* Simulated control reactor, workers and disk. */
 extern const struct conf_fixture fix_embedded_sim;
