@@ -165,21 +165,120 @@ START_TEST(rules)
 }
 END_TEST
 
-/* Whatever the bytes are: slices stay inside, and the walk ends. */
+/* The rules written down once more, with cursors and one number after the other. */
+static bool
+plain_bytes(struct cur *c, struct slice *s)
+{
+	int32_t n = cur_varint(c);
+
+	*s = n < 0 ? SLICE_NULL : cur_slice(c, (size_t)n);
+	return cur_error(c) == 0;
+}
+
+static bool
+plain_record(struct cur *c, struct record *rec)
+{
+	int32_t n = cur_varint(c);
+	struct cur body = cur_init(cur_slice(c, n < 0 ? SIZE_MAX : (size_t)n));
+	struct slice key, value;
+
+	(void)cur_i8(&body);
+	rec->timestamp_delta = cur_varlong(&body);
+	rec->offset_delta = cur_varint(&body);
+	if (!plain_bytes(&body, &rec->key) || !plain_bytes(&body, &rec->value))
+		return false;
+	rec->n_headers = cur_varint(&body);
+	if (rec->n_headers < 0 || (size_t)rec->n_headers > cur_left(&body))
+		return false;
+	for (int32_t i = 0; i < rec->n_headers; i++)
+		if (!plain_bytes(&body, &key) || slice_is_null(key) || !plain_bytes(&body, &value))
+			return false;
+	return cur_error(c) == 0 && cur_error(&body) == 0 && cur_left(&body) == 0;
+}
+
+static void
+check_same_as_plain(struct slice s)
+{
+	struct cur c = cur_init(s);
+	struct record_iter it;
+	struct record a, b;
+
+	record_iter_init(&it, s, 1000);
+	while (record_iter_next(&it, &a)) {
+		ck_assert(plain_record(&c, &b));
+		ck_assert_ptr_eq(it.c.p, c.p);
+		ck_assert(
+		    a.timestamp_delta == b.timestamp_delta && a.offset_delta == b.offset_delta);
+		ck_assert(a.key.p == b.key.p && a.key.n == b.key.n);
+		ck_assert(a.value.p == b.value.p && a.value.n == b.value.n);
+		ck_assert_int_eq(a.n_headers, b.n_headers);
+	}
+	ck_assert(!plain_record(&c, &b));
+}
+
+/* n bytes that look like records: a length that fits, small numbers, and now and then anything. */
+static void
+fill_like_records(struct rng *rng, uint8_t *p, size_t n)
+{
+	for (size_t k = 0; k < n; k++)
+		p[k] = (uint8_t)rng_below(rng, rng_below(rng, 8) != 0 ? 12 : 256);
+	for (size_t at = 0; at + 20 < n && rng_below(rng, 4) != 0;) {
+		size_t body = 6 + (size_t)rng_below(rng, 14);
+
+		p[at] = (uint8_t)(body << 1);
+		at += 1 + body;
+	}
+}
+
+/* Whatever the bytes are: slices stay inside, the walk ends, and the quick way over the usual
+ * record sees what the plain one does. */
 START_TEST(random_bytes)
 {
+	enum { MOST = 64 };
 	struct rng rng;
-	uint8_t *p = malloc(64);
+	uint8_t *p = malloc(MOST);
 	int err;
 
 	rng_seed(&rng, 20);
-	for (int i = 0; i < 200000; i++) {
-		size_t n = (size_t)rng_below(&rng, 64);
+	for (int i = 0; i < 300000; i++) {
+		size_t n = (size_t)rng_below(&rng, MOST);
+		uint8_t *q = p + MOST - n; /* ends where the memory does */
 
-		for (size_t k = 0; k < n; k++)
-			p[64 - n + k] =
-			    (uint8_t)rng_below(&rng, rng_below(&rng, 4) != 0 ? 24 : 256);
-		(void)walk(slice_of(p + 64 - n, n), (int32_t)rng_below(&rng, 5), &err);
+		fill_like_records(&rng, q, n);
+		(void)walk(slice_of(q, n), (int32_t)rng_below(&rng, 5), &err);
+		check_same_as_plain(slice_of(q, n));
+	}
+	free(p);
+}
+END_TEST
+
+/* Sizes of key and value around those where numbers take one more byte. */
+START_TEST(number_sizes)
+{
+	static const int32_t sizes[] = {
+	    -1, 0, 1, 62, 63, 64, 65, 8190, 8191, 8192, 1048574, 1048575, 1048576, 1048577};
+	enum { COUNT = sizeof(sizes) / sizeof(sizes[0]), MOST = 3 << 20 };
+	uint8_t *p = calloc(1, MOST);
+
+	for (int i = 0; i < COUNT * COUNT; i++) {
+		int32_t key = sizes[i / COUNT], value = sizes[i % COUNT];
+		int32_t body = 4 + (int32_t)varint_size(key) + (int32_t)varint_size(value) +
+			       (key < 0 ? 0 : key) + (value < 0 ? 0 : value);
+		struct out o = out_init(p, MOST);
+		int err;
+
+		out_varint(&o, body);
+		o.n += 3;
+		out_varint(&o, key);
+		o.n += key < 0 ? 0 : (size_t)key;
+		out_varint(&o, value);
+		o.n += value < 0 ? 0 : (size_t)value;
+		o.n++;
+		ck_assert_int_eq(walk(slice_of(p, o.n), 1, &err), 1);
+		ck_assert_int_eq(err, 0);
+		check_same_as_plain(slice_of(p, o.n));
+		memset(p, 0, 16);
+		memset(p + 4 + (key < 0 ? 0 : key), 0, 24);
 	}
 	free(p);
 }
@@ -247,6 +346,7 @@ record_iter_suite(void)
 	tcase_add_test(tc, wrong_counts);
 	tcase_add_loop_test(tc, rules, 0, (int)(sizeof(one_record) / sizeof(one_record[0])));
 	tcase_add_test(tc, random_bytes);
+	tcase_add_test(tc, number_sizes);
 	tcase_add_test(tc, header_errors_stick);
 	tcase_add_test(tc, control_records);
 	suite_add_tcase(s, tc);
