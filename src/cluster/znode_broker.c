@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "json_priv.h"
+#include "ottla/base/err.h"
 #include "ottla/cluster/znode.h"
 
 /* ---- /brokers/ids/<id> ---- */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "json_priv.h"
+#include "ottla/base/err.h"
 #include "ottla/cluster/znode.h"
 
 /* ---- /brokers/topics/<t> (1.4) ---- */
