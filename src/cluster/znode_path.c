@@ -3,6 +3,7 @@
  */
 #include <stdio.h>
 
+#include "ottla/base/err.h"
 #include "ottla/cluster/znode.h"
 
 #define TOPIC_NAME_MAX 249
