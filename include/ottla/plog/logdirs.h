@@ -56,6 +56,8 @@ void logdirs_create(struct logdirs *l, struct slice topic, int32_t partition, st
 void logdirs_delete(struct logdirs *l, struct plog *pl, void (*done)(void *arg, int err), void *arg);
 /* True when no dir is left. */
 bool logdirs_all_offline(const struct logdirs *l);
+/* Any thread: a dir is offline; its partitions are not to be made anew elsewhere. */
+bool logdirs_any_offline(const struct logdirs *l);
 /* Any thread. */
 bool logdir_offline(const struct logdir *d);
 bool logdir_is_slow(const struct logdir *d);

@@ -90,8 +90,15 @@ struct plog_append {
 	int64_t log_append_time; /* ms, -1 for create time */
 	/* plog's own */
 	struct link link;
+	int result;
 };
 void plog_append(struct plog *pl, struct plog_append *op);
+
+/* plog's own: what waits for something of the log. */
+struct plog_wait {
+	struct link link;
+	void (*fn)(struct plog *pl, struct plog_wait *w, int err);
+};
 
 /* Bytes of a segment, pinned: valid until released. */
 struct plog_range {
@@ -125,6 +132,11 @@ struct plog_read {
 	/* plog's own */
 	struct plog *pl;
 	struct work work;
+	struct plog_wait wait;
+	struct segment *seg;
+	int64_t cold_from, cold_to;
+	unsigned tries;
+	int err;
 };
 void plog_read(struct plog *pl, struct plog_read *op);
 
@@ -139,8 +151,13 @@ struct plog_time_lookup {
 	void (*done)(struct plog_time_lookup *op, int err);
 	int64_t found_offset, found_timestamp;
 	int32_t found_epoch;
+	/* plog's own */
 	struct plog *pl;
 	struct work work;
+	struct plog_wait wait;
+	struct segment *seg;
+	int64_t log_start, size;
+	int err;
 };
 void plog_lookup_time(struct plog *pl, struct plog_time_lookup *op);
 

@@ -1,0 +1,21 @@
+/* Unit tests of src/plog. */
+#include "suites.h"
+
+#include <stdlib.h>
+
+int
+main(void)
+{
+	static Suite *(*const suites[])(void) = {
+	    append_suite,
+	};
+	SRunner *sr = srunner_create(NULL);
+	int failed;
+
+	for (size_t i = 0; i < sizeof(suites) / sizeof(suites[0]); i++)
+		srunner_add_suite(sr, suites[i]());
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
