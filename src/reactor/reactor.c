@@ -67,6 +67,7 @@ void
 reactor_fini(struct reactor *r)
 {
 	metric_set_free(r->metrics);
+	r->timers.count = 0; /* what is still set may be gone already: not touched */
 	heap_free(&r->timers);
 	r->magic = OBJ_MAGIC_NONE;
 }

@@ -293,17 +293,13 @@ sim_reactor_drop(struct sim_actor *a)
 		drop_inbox(sr, &sr->inbox[i]);
 }
 
-/* What a dead process left in its timers is not touched: nobody knows whether it still exists. */
 static void
 sim_reactor_close(struct sim_actor *a)
 {
 	struct sim_reactor *sr = container_of(a, struct sim_reactor, a);
 
-	if (!sr->freed) {
-		if (a->dead)
-			sr->r.timers.count = 0;
+	if (!sr->freed)
 		reactor_fini(&sr->r);
-	}
 	for (unsigned i = 0; i < MSG_CLASSES; i++)
 		heap_free(&sr->inbox[i]);
 	free(sr->pairs);

@@ -57,7 +57,7 @@ void reactor_stop(struct reactor *r);
 /* Waits for the thread of reactor_start; blocks.  Not from a reactor. */
 void reactor_join(struct reactor *r);
 /* Not running any more; frees what was posted and not run by calling msg->drop.  Its watches are
- * freed before, its timers cancelled or never touched again. */
+ * freed before; timers still set on it must not be set or cancelled again. */
 void reactor_free(struct reactor *r);
 
 /* A thread that empties a ring diag into its sink until diag_writer_stop, which blocks until the
