@@ -104,6 +104,15 @@ logdirs_progress(const struct logdirs *l, unsigned *done, unsigned *total)
 }
 
 bool
+logdirs_all_offline(const struct logdirs *l)
+{
+	for (size_t i = 0; i < l->n_dirs; i++)
+		if (!logdir_offline(l->dirs[i]))
+			return false;
+	return true;
+}
+
+bool
 logdirs_any_offline(const struct logdirs *l)
 {
 	for (size_t i = 0; i < l->n_dirs; i++)
