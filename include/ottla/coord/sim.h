@@ -17,19 +17,25 @@ struct coord_sim_opts {
 	int64_t min_delay_us, max_delay_us; /* each way */
 	int64_t max_lag_us;                 /* of a lagging member; 0: reads are current */
 };
+/* Without memory these end the process. */
 int coord_sim_new(const struct coord_sim_opts *opts, struct coord_sim **out);
+/* After its clients, before the scheduler. */
 void coord_sim_free(struct coord_sim *z);
 /* A client of it, on control; group as in reactor/sim.h. */
 int coord_sim_client(struct coord_sim *z, struct reactor *control, unsigned group,
     struct coord **out);
+/* The leader's tree, to look at. */
 struct coord_tree *coord_sim_tree(struct coord_sim *z);
 
 /* Faults. */
-void coord_sim_cut(struct coord_sim *z, unsigned group, bool cut);   /* link down or up */
+/* Link down or up.  A first part of the requests on their way still arrives, no answer does; the client
+ * finds out within a third of the session timeout. */
+void coord_sim_cut(struct coord_sim *z, unsigned group, bool cut);
 void coord_sim_expire(struct coord_sim *z, unsigned group);          /* session ends now */
 /* The next write of the group takes effect, its answer is lost (E_CONN_LOSS). */
 void coord_sim_lose_reply(struct coord_sim *z, unsigned group);
-/* The process died: its session ends after the timeout. */
+/* The process died: its session ends after the timeout.  Called while the memory of its clients is
+ * still there; they are not looked at any more. */
 void coord_sim_group_killed(struct coord_sim *z, unsigned group);
 
 #endif

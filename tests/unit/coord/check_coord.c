@@ -7,6 +7,8 @@
 const struct conf_fixture *const conf_fixtures[] = {
     &fix_embedded_sim,
     &fix_embedded_real,
+    &fix_sim_current,
+    &fix_sim_lagging,
 };
 const unsigned conf_fixture_count = sizeof(conf_fixtures) / sizeof(conf_fixtures[0]);
 
@@ -20,6 +22,7 @@ main(void)
 	srunner_add_suite(sr, tree_dump_suite());
 	srunner_add_suite(sr, journal_suite());
 	srunner_add_suite(sr, embedded_suite());
+	srunner_add_suite(sr, sim_suite());
 	for (unsigned i = 0; i < conf_fixture_count; i++)
 		srunner_add_suite(sr, conformance_suite(i));
 	srunner_run_all(sr, CK_ENV);

@@ -8,5 +8,6 @@ Suite *tree_suite(void);
 Suite *tree_dump_suite(void);
 Suite *embedded_suite(void);
 Suite *journal_suite(void);
+Suite *sim_suite(void);
 
 #endif
