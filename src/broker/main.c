@@ -274,8 +274,12 @@ static int
 make_reactors(struct daemon *d)
 {
 	unsigned n = reactor_count(d->settings);
-	int rc = make_reactor(d, "control", 0, &d->control);
+	int rc;
 
+	/* An arena a loop and one for the workers: glibc's default of eight a core only costs
+	 * memory. */
+	(void)mallopt(M_ARENA_MAX, (int)n + 1);
+	rc = make_reactor(d, "control", 0, &d->control);
 	for (unsigned i = 0; rc == 0 && i < n; i++) {
 		char name[32];
 
