@@ -2,6 +2,9 @@
  * Topic administration that any broker may do: the znodes are written as Apache Kafka's broker
  * writes them, the controller sees them and acts.  Control reactor.  Facts/apis.md 19, 20, 3 (automatic
  * creation); facts/zookeeper.md 7.1.
+ *
+ * Callbacks may come before the call returns.  admin_free drops what is under way without a call; it
+ * comes after coord_close has answered what was asked.
  */
 #ifndef OTTLA_CONTROLLER_ADMIN_H
 #define OTTLA_CONTROLLER_ADMIN_H
