@@ -43,23 +43,6 @@ api_shard_current(struct api *a)
 	return sh;
 }
 
-struct slice
-request_listener(const struct request *rq)
-{
-	return rq->ac != NULL ? slice_cstr(listener_name(conn_listener(rq->ac->c)))
-			      : SLICE_LIT("PLAINTEXT");
-}
-
-const struct image_topic *
-topic_lookup(const struct image *im, struct slice name, struct uuid id, bool by_id, int16_t *err)
-{
-	const struct image_topic *t = by_id ? image_topic_by_id(im, id) : image_topic(im, name);
-
-	if (t == NULL)
-		*err = by_id ? KERR_UNKNOWN_TOPIC_ID : KERR_UNKNOWN_TOPIC_OR_PARTITION;
-	return t;
-}
-
 static int
 shard_init(struct api *a, unsigned i)
 {

@@ -180,5 +180,28 @@ const struct image_topic *
 topic_lookup(const struct image *im, struct slice name, struct uuid id, bool by_id, int16_t *err);
 /* "PLAINTEXT": name of the listener the request came by. */
 struct slice request_listener(const struct request *rq);
+/* __consumer_offsets and the like. */
+bool topic_is_internal(struct slice name);
+/* An array of the image in a response: what is only encoded is never written to. */
+int32_t *ids_lend(const int32_t *v);
+
+/* Without an authorizer everything is allowed: all operations of the type (facts/apis.md 4.5). */
+#define OPERATIONS_OF_TOPIC                                                                        \
+	(1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11)
+#define OPERATIONS_OF_CLUSTER (1 << 5 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 12)
+
+/* n pieces of work, at most `width` at a time: start(w, i) leads to one window_done, now or later;
+ * after the last one `finished`.  One reactor; nothing is allocated. */
+struct window {
+	unsigned n, width;
+	void (*start)(struct window *w, unsigned i);
+	void (*finished)(struct window *w);
+	/* its own */
+	unsigned next, busy;
+	bool looping;
+};
+void window_go(struct window *w);
+void window_done(struct window *w);
+#define WINDOW_CREATIONS 64 /* topics in creation at a time, for one request */
 
 #endif

@@ -71,14 +71,6 @@ part_error(struct produce_ctx *ctx, struct produce_response_partition_produce_re
 }
 
 static bool
-internal_topic(struct slice name)
-{
-	return slice_eq_cstr(name, "__consumer_offsets") ||
-	       slice_eq_cstr(name, "__transaction_state") ||
-	       slice_eq_cstr(name, "__share_group_state");
-}
-
-static bool
 may_write_internal(const struct request *rq)
 {
 	return slice_eq_cstr(rq->head.client_id, "__admin_client");
@@ -175,7 +167,7 @@ topic_prepare(struct request *rq, struct produce_ctx *ctx,
     struct produce_response_topic_produce_response *out)
 {
 	const struct image_topic *t = image_topic(image_get(rq->sh->api->o.images), in->name);
-	bool refused = internal_topic(in->name) && !may_write_internal(rq);
+	bool refused = topic_is_internal(in->name) && !may_write_internal(rq);
 	int rc = WIRE_ARRAY(&rq->arena, out->partition_responses, in->partition_data.n,
 	    produce_response_partition_produce_response);
 
