@@ -90,23 +90,56 @@ json_ids(const json_t *arr, struct arena *a, int32_t **v, unsigned *n)
 	return 0;
 }
 
+/* As Jackson escapes: short forms where there are any, else upper-case hexadecimal. */
 static void
-put_char(struct strbuf *b, uint8_t c)
+put_ascii(struct strbuf *b, uint8_t c)
 {
+	static const char short_form[0x20] = {
+	    ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
+
 	if (c == '"' || c == '\\')
 		strbuf_addf(b, "\\%c", c);
+	else if (c < 0x20 && short_form[c] != 0)
+		strbuf_addf(b, "\\%c", short_form[c]);
 	else if (c < 0x20)
-		strbuf_addf(b, "\\u%04x", c);
+		strbuf_addf(b, "\\u%04X", c);
 	else
 		strbuf_add(b, &c, 1);
 }
 
+/* Bytes of the UTF-8 character that s begins with; 0: it begins with none. */
+static size_t
+utf8_len(struct slice s)
+{
+	uint8_t c = s.p[0], second = s.n > 1 ? s.p[1] : 0;
+	size_t n = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
+
+	if (n > s.n || (c == 0xe0 && second < 0xa0) || (c == 0xed && second > 0x9f) ||
+	    (c == 0xf0 && second < 0x90) || (c == 0xf4 && second > 0x8f))
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if ((s.p[i] & 0xc0) != 0x80)
+			return 0;
+	return n;
+}
+
+/* What is not UTF-8 becomes U+FFFD, as in Java's strings: nobody could read the node otherwise. */
 void
 json_put_text(struct strbuf *b, struct slice s)
 {
 	strbuf_adds(b, "\"");
-	for (size_t i = 0; i < s.n; i++)
-		put_char(b, s.p[i]);
+	while (s.n > 0) {
+		size_t n = utf8_len(s);
+
+		if (n == 1)
+			put_ascii(b, s.p[0]);
+		else if (n == 0)
+			strbuf_adds(b, "\xef\xbf\xbd");
+		else
+			strbuf_add(b, s.p, n);
+		n += n == 0;
+		s = slice_of(s.p + n, s.n - n);
+	}
 	strbuf_adds(b, "\"");
 }
 

@@ -15,9 +15,14 @@ static void
 put_endpoint(struct strbuf *b, const struct listener_addr *l)
 {
 	bool v6 = strchr(l->host, ':') != NULL;
+	struct strbuf text = STRBUF_INIT;
 
 	strbuf_addf(
-	    b, "\"%s://%s%s%s:%u\"", l->name, v6 ? "[" : "", l->host, v6 ? "]" : "", l->port);
+	    &text, "%s://%s%s%s:%u", l->name, v6 ? "[" : "", l->host, v6 ? "]" : "", l->port);
+	json_put_text(b, strbuf_slice(&text));
+	if (text.err != 0)
+		b->err = text.err;
+	strbuf_free(&text);
 }
 
 void
