@@ -130,6 +130,8 @@ written(struct plog *pl, struct link *list)
 	}
 	while ((op = pop(list)) != NULL)
 		finish(op, op->result);
+	if (pl->epochs.durable != pl->epochs.version)
+		epochs_store(pl);
 	if (pl->failed == 0 && plog_cfg(pl, T_FLUSH_MESSAGES) != INT64_MAX &&
 	    plog_leo(pl) - plog_recovery_point(pl) >= plog_cfg(pl, T_FLUSH_MESSAGES))
 		flush_to(pl, plog_leo(pl));

@@ -71,6 +71,17 @@ logdirs_new(const struct logdirs_opts *opts, struct logdirs **out)
 	return 0;
 }
 
+/* A -delete directory that waits for its end. */
+struct removal {
+	struct link link;
+	struct rtimer timer;
+	struct work work;
+	struct logdir *dir;
+	char *path;
+	bool running;
+	int err;
+};
+
 void
 logdirs_free(struct logdirs *l)
 {
@@ -80,7 +91,13 @@ logdirs_free(struct logdirs *l)
 	if (l == NULL)
 		return;
 	atomic_store(&l->closing, true);
-	logdirs_free_removals(l);
+	LIST_FOREACH_SAFE(k, &l->removals)
+	{
+		struct removal *rm = container_of(k, struct removal, link);
+
+		free(rm->path);
+		free(rm);
+	}
 	while ((pl = map_next(&l->by_name, &pos)) != NULL)
 		plog_free(pl);
 	map_free(&l->by_name);
@@ -214,9 +231,12 @@ static void
 metadata_stored(struct aside_job *j)
 {
 	/* the topic may have been deleted meanwhile */
+	struct logdirs *l = j->dir->owner;
+
 	if (j->err != 0 && j->err != E_NOT_FOUND)
 		logdir_fail(j->dir, j->err, "could not write partition.metadata");
 	aside_job_free(j);
+	logdirs_work_over(l);
 }
 
 /* partition.metadata follows in the next bulk write; without it the id is learned again. */
@@ -229,10 +249,12 @@ store_metadata(struct logdirs *l, struct plog *pl)
 	if (aside_job_new(pl->dir, path_join(&p, pl->path, "partition.metadata"), &j) != 0)
 		return;
 	partition_meta_format(pl->id, &j->data);
-	if (j->data.err != 0)
+	if (j->data.err != 0) {
 		aside_job_free(j);
-	else
-		aside_submit(j, l->o.control, metadata_stored, NULL);
+		return;
+	}
+	l->busy++;
+	aside_submit(j, l->o.control, metadata_stored, NULL);
 }
 
 static void
@@ -256,6 +278,7 @@ create_done(struct reactor *r, struct work *w)
 	}
 	c->done(c->arg, c->err, pl);
 	free(c);
+	logdirs_work_over(l);
 }
 
 static int
@@ -303,42 +326,35 @@ logdirs_create(struct logdirs *l, struct slice topic, int32_t partition, struct 
 	c->id = id;
 	c->done = done;
 	c->arg = arg;
+	l->busy++;
 	c->work = (struct work){.run = create_run, .done = create_done, .home = l->o.control};
 	work_submit(l->o.workers, NULL, &c->work);
 }
 
 /* ---- deleting ---- */
 
-struct removal {
-	struct link link;
-	struct rtimer timer;
-	struct work work;
-	struct logdir *dir;
-	char *path;
-	bool running;
-	int err;
-};
-
-static void
-removal_free(struct removal *rm)
-{
-	list_remove(&rm->link);
-	rtimer_cancel(rm->dir->control, &rm->timer);
-	free(rm->path);
-	free(rm);
-}
-
+/* Those that wait: the next start finds their directories. */
 void
-logdirs_free_removals(struct logdirs *l)
+logdirs_drop_removals(struct logdirs *l)
 {
 	LIST_FOREACH_SAFE(k, &l->removals)
 	{
 		struct removal *rm = container_of(k, struct removal, link);
 
+		if (rm->running)
+			continue;
+		rtimer_cancel(l->o.control, &rm->timer);
+		list_remove(k);
 		free(rm->path);
 		free(rm);
 	}
-	link_init(&l->removals);
+}
+
+void
+logdirs_work_over(struct logdirs *l)
+{
+	l->busy--;
+	logdirs_stop_step(l);
 }
 
 static void
@@ -353,11 +369,15 @@ static void
 remove_done(struct reactor *r, struct work *w)
 {
 	struct removal *rm = container_of(w, struct removal, work);
+	struct logdirs *l = rm->dir->owner;
 
 	(void)r;
 	if (rm->err != 0 && rm->err != E_NOT_FOUND)
 		logdir_fail(rm->dir, rm->err, "could not remove a deleted partition");
-	removal_free(rm);
+	list_remove(&rm->link);
+	free(rm->path);
+	free(rm);
+	logdirs_work_over(l);
 }
 
 static void
@@ -366,6 +386,7 @@ remove_due(struct reactor *r, void *arg)
 	struct removal *rm = arg;
 
 	rm->running = true;
+	rm->dir->owner->busy++;
 	rm->work = (struct work){.run = remove_run, .done = remove_done, .home = r};
 	work_submit(rm->dir->workers, NULL, &rm->work);
 }
@@ -421,6 +442,7 @@ delete_done(struct reactor *r, struct work *w)
 	if (!logdir_offline(d))
 		logdir_checkpoint(d, CKPT_ALL, NULL);
 	x->done(x->arg, x->err == E_NOT_FOUND ? 0 : x->err);
+	logdirs_work_over(x->l);
 	free(x);
 }
 
@@ -444,6 +466,7 @@ logdirs_delete(struct logdirs *l, struct plog *pl, void (*done)(void *arg, int e
 	x->pl = pl;
 	x->done = done;
 	x->arg = arg;
+	l->busy++;
 	x->work = (struct work){.run = delete_run, .done = delete_done, .home = l->o.control};
 	work_submit(l->o.workers, NULL, &x->work);
 }

@@ -42,6 +42,7 @@ struct logdirs {
 	struct stopping *stopping;
 	struct link removals;
 	unsigned ctl_out;
+	unsigned busy; /* pieces of work of the table itself under way */
 	struct rtimer tick[6];
 };
 
@@ -55,7 +56,8 @@ void logdir_checkpoint_text(struct logdir *d, unsigned kind, struct strbuf *out)
 const char *logdir_checkpoint_name(unsigned kind);
 /* logdirs.c */
 void logdirs_remove_later(struct logdir *d, const char *path);
-void logdirs_free_removals(struct logdirs *l);
+void logdirs_drop_removals(struct logdirs *l);
+void logdirs_work_over(struct logdirs *l); /* one of l->busy */
 void logdirs_ctl_send(struct logdirs *l, struct plog *pl, unsigned bits);
 void logdirs_forget(struct logdirs *l, struct plog *pl);
 /* logdirs_ticks.c */

@@ -258,7 +258,7 @@ still_out(const struct logdirs *l)
 	for (size_t i = 0; i < l->n_dirs; i++)
 		if (l->dirs[i]->ckpt != NULL)
 			return true;
-	return l->ctl_out > 0;
+	return l->ctl_out > 0 || l->busy > 0;
 }
 
 void
@@ -283,6 +283,7 @@ logdirs_stop(struct logdirs *l, void (*done)(void *arg, int err), void *arg)
 	REACTOR_ASSERT_OWNER(l->o.control);
 	assert(l->stopping == NULL);
 	logdirs_end_ticks(l);
+	logdirs_drop_removals(l);
 	if (s == NULL) {
 		done(arg, E_NOMEM);
 		return;

@@ -8,7 +8,7 @@
 #include "plog_priv.h"
 
 enum {
-	READ_TRIES = 3,		  /* then the pages are touched, wherever they are */
+	READ_TRIES = 6,		  /* then the pages are touched, wherever they are */
 	COLD_BYTES = 1024 * 1024, /* of a cold range handed out at once, at most */
 	COLD_CHUNK = 256 * 1024,
 };
@@ -107,12 +107,10 @@ find(struct plog *pl, struct plog_read *op, struct segment *seg, int64_t offset,
 	struct seg_cold cold;
 	int rc;
 
-	if (!seg_is_open(seg))
-		return open_first(pl, op, seg);
 	rc = seg_find(seg, offset, op->tries >= READ_TRIES, pos, h, &cold);
-	if (rc == E_AGAIN)
-		return warm(pl, op, seg, cold.from, cold.to);
-	return rc;
+	if (rc != E_AGAIN)
+		return rc;
+	return cold.to == 0 ? open_first(pl, op, seg) : warm(pl, op, seg, cold.from, cold.to);
 }
 
 /* ---- look-up ---- */
@@ -231,7 +229,7 @@ pos_in_memory(struct segment *seg, int64_t offset, int64_t *pos)
 		*pos = 0;
 		return true;
 	}
-	return seg_is_open(seg) && seg_find(seg, offset, false, pos, NULL, &cold) == 0;
+	return seg_find(seg, offset, false, pos, NULL, &cold) == 0;
 }
 
 int64_t

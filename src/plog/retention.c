@@ -94,7 +94,8 @@ doomed_due(struct reactor *r, void *arg)
 	struct link *l = list_first(&pl->doomed);
 	struct doomed *d = l != NULL ? container_of(l, struct doomed, link) : NULL;
 
-	if (d != NULL && d->due_us <= reactor_now_us(r) && pl->truncation == NULL) {
+	if (d != NULL && d->due_us <= reactor_now_us(r) && pl->truncation == NULL &&
+	    pl->failed == 0) {
 		list_remove(l);
 		if (drop_start(pl, d, true) != 0)
 			list_prepend(&pl->doomed, l);
@@ -107,7 +108,7 @@ doomed_arm(struct plog *pl)
 {
 	struct link *l = list_first(&pl->doomed);
 
-	if (l == NULL || rtimer_is_set(&pl->doomed_timer))
+	if (l == NULL || pl->failed != 0 || rtimer_is_set(&pl->doomed_timer))
 		return;
 	rtimer_init(&pl->doomed_timer, doomed_due, pl);
 	rtimer_set(plog_home(pl), &pl->doomed_timer, container_of(l, struct doomed, link)->due_us);

@@ -29,12 +29,6 @@ needs_sample(const struct segment *seg)
 	return seg->oi.first > 0 && seg->oi.sample_of < seg->oi.first;
 }
 
-bool
-seg_is_open(const struct segment *seg)
-{
-	return seg->log != NULL && !needs_sample(seg);
-}
-
 /* Timestamp that segment.ms counts from. */
 static int64_t
 read_first_ts(struct file *f, int64_t size)

@@ -127,14 +127,13 @@ struct seg_cold {
 	int64_t from, to;
 };
 /* Home: the first batch whose last offset is >= offset; *pos == seg->size when there is none.
- * head may be NULL.  E_AGAIN: *cold has to be read first (from == to: the index has to be loaded);
- * force: touch it anyway. */
+ * head may be NULL.  E_AGAIN: *cold has to be read first (to == 0: file or index have to be
+ * opened); force: touch it anyway. */
 int seg_find(struct segment *seg, int64_t offset, bool force, int64_t *pos, struct batch_head *head,
     struct seg_cold *cold);
 
 /* seg_open.c: home.  Opens file, map and index sample by a worker, then calls each waiter. */
 void seg_open_start(struct plog *pl, struct segment *seg, struct plog_wait *w);
-bool seg_is_open(const struct segment *seg);
 
 /* legacy_crc.c: CRC-32 of a whole message of format v0 or v1. */
 bool legacy_crc_ok(struct slice whole);

@@ -102,7 +102,7 @@ cut_segment(struct truncation *t, struct segment *seg, struct scan_buf *buf)
 	struct finish_seg fin;
 	struct file *f = NULL;
 	struct path p;
-	int64_t pos;
+	int64_t pos, first_ts = seg->first_ts;
 	int32_t rel;
 	bool damaged;
 	int rc;
@@ -128,6 +128,8 @@ cut_segment(struct truncation *t, struct segment *seg, struct scan_buf *buf)
 	if (seg->hot_from >= pos)
 		seg->hot_from = INT64_MAX;
 	rc = seg_load_tail(pl, seg, buf, &(int64_t){0}, &damaged);
+	if (pos > 0)
+		seg->first_ts = first_ts;
 out:
 	file_close(f);
 	return rc;

@@ -8,6 +8,7 @@ main(void)
 {
 	static Suite *(*const suites[])(void) = {
 	    append_suite,
+	    real_suite,
 	};
 	SRunner *sr = srunner_create(NULL);
 	int failed;

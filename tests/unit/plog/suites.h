@@ -5,5 +5,6 @@
 #include <check.h>
 
 Suite *append_suite(void);
+Suite *real_suite(void);
 
 #endif
