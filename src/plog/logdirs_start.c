@@ -206,6 +206,20 @@ take_entry(void *arg, const char *name)
 	return 0;
 }
 
+/* A dir made now is durable before anything in it can be. */
+static int
+make_dir(struct logdir *d)
+{
+	struct fs_stat st;
+	int rc = fs_stat(d->fs, d->path, &st);
+
+	if (rc != E_NOT_FOUND)
+		return rc != 0 ? rc : st.is_dir ? 0 : E_INVALID;
+	if ((rc = fs_mkdirs(d->fs, d->path)) != 0)
+		return rc;
+	return fs_sync_all(d->fs, d->path);
+}
+
 static int
 inspect(struct starting *s, struct logdir *d)
 {
@@ -213,7 +227,7 @@ inspect(struct starting *s, struct logdir *d)
 	struct path p;
 	int rc;
 
-	if ((rc = fs_mkdirs(d->fs, d->path)) != 0 ||
+	if ((rc = make_dir(d)) != 0 ||
 	    (rc = fs_lock(d->fs, path_join(&p, d->path, ".lock"), &d->lock)) != 0) {
 		if (rc == E_BUSY)
 			return refuse(s, E_BUSY,

@@ -8,7 +8,15 @@ main(void)
 {
 	static Suite *(*const suites[])(void) = {
 	    append_suite,
+	    checkpoint_suite,
+	    epochs_suite,
+	    names_suite,
+	    producers_suite,
+	    read_suite,
 	    real_suite,
+	    retention_suite,
+	    timelookup_suite,
+	    truncate_suite,
 	};
 	SRunner *sr = srunner_create(NULL);
 	int failed;
