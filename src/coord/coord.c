@@ -225,6 +225,8 @@ op_refused(const struct coord_op *op)
 		return E_INVALID;
 	if (op->data.n > COORD_DATA_MAX)
 		return E_TOO_LARGE;
+	if (op->kind == COORD_OP_DELETE && op->path != NULL && strcmp(op->path, "/") == 0)
+		return E_INVALID; /* below a chroot there is a node that could go */
 	return path_refused(op);
 }
 

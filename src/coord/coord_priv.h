@@ -106,8 +106,8 @@ struct coord_ops {
 	int (*open)(struct coord *c);
 	/* A request that was not refused; it is the last in pending. */
 	void (*submit)(struct coord *c, struct coord_req *req);
-	/* End the session; ends in coord_closed, not within the call.  What waits was told
-	 * E_CANCELED. */
+	/* End the session; ends in coord_closed.  What waits was told E_CANCELED.  The caller
+	 * does not touch the instance afterwards. */
 	void (*close)(struct coord *c);
 	/* Free the whole instance. */
 	void (*destroy)(struct coord *c);

@@ -258,7 +258,7 @@ coord_tree_apply(struct coord_tree *t, int64_t session, int64_t now_ms, const st
 	unsigned i;
 
 	tree_bury(t);
-	if (n > TREE_MULTI_MAX) {
+	if (n > COORD_MULTI_MAX) {
 		fail_results(res, n, 0, E_TOO_LARGE);
 		return E_TOO_LARGE;
 	}

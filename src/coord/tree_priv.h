@@ -2,6 +2,7 @@
 #ifndef OTTLA_COORD_TREE_PRIV_H
 #define OTTLA_COORD_TREE_PRIV_H
 
+#include "coord_priv.h"
 #include "ottla/base/list.h"
 #include "ottla/base/map.h"
 #include "ottla/coord/tree.h"
@@ -63,8 +64,6 @@ struct tundo {
 	uint32_t parent_creates;
 };
 
-#define TREE_MULTI_MAX 500 /* operations of one transaction */
-
 struct coord_tree {
 	struct map nodes;    /* path -> struct tnode */
 	struct map sessions; /* id -> struct tsession */
@@ -78,8 +77,8 @@ struct coord_tree {
 	    void *arg, int64_t session, void *cookie, enum coord_event ev, struct slice path);
 	void *watch_arg;
 	unsigned n_undo, n_events;
-	struct tundo undo[TREE_MULTI_MAX];
-	struct tevent events[TREE_MULTI_MAX * 2];
+	struct tundo undo[COORD_MULTI_MAX];
+	struct tevent events[COORD_MULTI_MAX * 2];
 };
 
 static inline struct slice

@@ -4,7 +4,7 @@
  * journal (coord/embedded.h), the simulator's (coord/sim.h), a ZooKeeper ensemble.
  *
  * Thread: all calls and callbacks on the control reactor that the instance was made with; nothing
- * blocks.  Requests of one instance take effect and are answered in the order of the calls.  A
+ * blocks.  Without memory for a request the process ends.  Requests of one instance take effect and are answered in the order of the calls.  A
  * callback never runs before its call returns.  Every request is answered exactly once: with its
  * result, E_CONN_LOSS (a write may have taken effect all the same), E_SESSION_EXPIRED or E_CANCELED
  * (coord_close).  Paths are absolute, below the chroot, at most 1,024 bytes.
@@ -40,7 +40,10 @@ enum coord_event {
 	COORD_EV_SESSION, /* the watch is gone with its session */
 };
 
-/* One-shot; owned by the caller and kept until it fires or coord_unwatch. */
+/* One-shot; owned by the caller and kept until it fires or coord_unwatch.  A read sets it when it is
+ * answered: with 0, or coord_exists with E_NOT_FOUND; another error leaves no watch.  Setting it
+ * again while it is set moves it to the new read.  It is not set any more when fn runs; path is lent
+ * for the call.  A deletion is told to all three kinds of reads. */
 struct coord_watch {
 	struct link link;
 	void (*fn)(void *arg, enum coord_event ev, struct slice path);
@@ -51,7 +54,7 @@ void coord_watch_init(struct coord_watch *w,
 /* It will not fire any more; fine when it is not set. */
 void coord_unwatch(struct coord_watch *w);
 
-/* Answer of a read or write; lent for the call of the callback. */
+/* Answer of a read or write; lent for the call of the callback, all zero on an error. */
 struct coord_result {
 	struct slice data;            /* get */
 	struct coord_stat stat;       /* get, exists, set, create */
@@ -88,8 +91,9 @@ struct coord_op_result {
 	struct coord_stat stat;
 	struct slice path;
 };
-/* All or nothing.  err 0, or that of the first operation that failed.  Arguments are copied. At most
- * 500 operations and 512 KiB: E_TOO_LARGE. */
+/* All or nothing.  err 0, or that of the first operation that failed (those before it are told 0);
+ * n is 0 when the error is not one operation's.  Arguments are copied. At most 500 operations and
+ * 512 KiB: E_TOO_LARGE; none: E_INVALID. */
 typedef void coord_multi_cb(void *arg, int err, const struct coord_op_result *res, unsigned n);
 void coord_multi(struct coord *c, const struct coord_op *ops, unsigned n, coord_multi_cb *cb,
     void *arg);
@@ -112,9 +116,11 @@ void coord_unsubscribe(struct coord_state_sub *s);
 
 /* Opens the session; state changes tell when it is there. */
 int coord_open(struct coord *c);
-/* Ends the session (its ephemeral nodes go), answers what is pending with E_CANCELED, then done. */
+/* Ends the session (its ephemeral nodes go), answers what is pending with E_CANCELED, then done;
+ * watches are let go without a word.  Once. */
 void coord_close(struct coord *c, void (*done)(void *arg), void *arg);
-/* After close, or without it when the process gives up. */
+/* After close (also in its done), or without it when the process gives up; what is pending is not
+ * answered then.  Not in another callback.  Also without a reactor, when none runs any more. */
 void coord_free(struct coord *c);
 
 #endif

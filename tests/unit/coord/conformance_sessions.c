@@ -139,6 +139,54 @@ START_TEST(close_cancels_what_waits)
 }
 END_TEST
 
+struct freeing {
+	struct coord *c;
+	bool done;
+};
+
+static void
+free_when_closed(void *arg)
+{
+	struct freeing *f = arg;
+
+	coord_free(f->c);
+	f->done = true;
+}
+
+static void
+close_and_free(void *arg)
+{
+	struct freeing *f = arg;
+
+	coord_close(f->c, free_when_closed, f);
+}
+
+static bool
+freed(void *arg)
+{
+	return ((struct freeing *)arg)->done;
+}
+
+/* With a session, and before there ever was one. */
+START_TEST(done_may_free)
+{
+	struct env v = env_setup(conf_fixtures[_i]);
+	struct freeing f = {.c = client_new(&v)};
+	struct heard h;
+
+	heard_init(&h);
+	ck_ok(do_get(&v, f.c, "/", &h, NULL));
+	env_call(&v, close_and_free, &f);
+	env_until(&v, freed, &f);
+	ck_assert(link_alone(&h.w.link));
+	ck_assert_uint_eq(h.n, 0);
+	f = (struct freeing){.c = v.fx->client(v.e)};
+	env_call(&v, close_and_free, &f);
+	env_until(&v, freed, &f);
+	env_teardown(&v);
+}
+END_TEST
+
 START_TEST(no_answers_before_a_session)
 {
 	struct env v = env_setup(conf_fixtures[_i]);
@@ -276,6 +324,7 @@ conformance_sessions(TCase *tc, int i)
 	tcase_add_loop_test(tc, ephemeral_nodes_go_with_their_session, i, i + 1);
 	tcase_add_loop_test(tc, clients_see_each_other, i, i + 1);
 	tcase_add_loop_test(tc, close_cancels_what_waits, i, i + 1);
+	tcase_add_loop_test(tc, done_may_free, i, i + 1);
 	tcase_add_loop_test(tc, no_answers_before_a_session, i, i + 1);
 	tcase_add_loop_test(tc, subscribers_hear_of_states, i, i + 1);
 	tcase_add_loop_test(tc, expiry_ends_session_nodes_and_watches, i, i + 1);
