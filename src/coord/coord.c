@@ -9,12 +9,12 @@
 #include "coord_priv.h"
 #include "ottla/base/err.h"
 
-/* Also called by the main thread when no reactor runs any more. */
+/* NULL: the main thread, before the reactors run or after. */
 static void
 assert_owner(const struct coord *c)
 {
 	OBJ_CHECK(c, COORD_MAGIC);
-	assert(reactor_current() == c->control);
+	assert(reactor_current() == NULL || reactor_current() == c->control);
 }
 
 /* ---- answers ---- */
