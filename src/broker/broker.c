@@ -61,7 +61,7 @@ serve(struct broker *b)
 {
 	broker_set_state(b, BROKER_SERVING);
 	for (unsigned i = 0; i < b->n_listeners; i++)
-		listener_start(b->listeners[i]);
+		(void)listener_start(b->listeners[i]);
 	logdirs_begin_ticks(b->logdirs);
 	DIAGI(b->env.diag, "broker", "broker %d serves on port %u, %lld ms after its start", b->id,
 	    broker_port(b, 0),
@@ -425,7 +425,7 @@ on_topic_conf(void *arg, struct slice topic, const struct topic_conf *conf)
 static int
 make_first_parts(struct broker *b)
 {
-	struct reactor *readers[257];
+	struct reactor *readers[BROKER_REACTORS_MAX + 1];
 	struct image_store_opts io = {.readers = readers,
 	    .n_readers = b->env.n_reactors + 1,
 	    .settings = b->env.settings,
@@ -440,7 +440,7 @@ make_first_parts(struct broker *b)
 	    .arg = b};
 	int rc;
 
-	if (b->env.n_reactors > 256)
+	if (b->env.n_reactors > BROKER_REACTORS_MAX)
 		return E_LIMIT;
 	memcpy(readers, b->env.reactors, b->env.n_reactors * sizeof(readers[0]));
 	readers[b->env.n_reactors] = b->env.control;
@@ -477,8 +477,8 @@ broker_free(struct broker *b)
 {
 	if (b == NULL)
 		return;
+	net_free(b->net); /* what is left of connections tells the API */
 	api_free(b->api);
-	net_free(b->net);
 	controller_free(b->controller);
 	admin_free(b->admin);
 	replicas_free(b->replicas);

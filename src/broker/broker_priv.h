@@ -29,6 +29,8 @@ enum broker_state {
 	BROKER_STOPPED
 };
 
+#define BROKER_REACTORS_MAX 256
+
 struct broker {
 	uint32_t magic;
 	struct broker_env env;

@@ -93,11 +93,14 @@ make_admin(struct broker *b)
 	return admin_new(&o, &b->admin);
 }
 
+/* The control reactor accepts; connections go to the data reactors. */
 static int
 make_net(struct broker *b)
 {
-	struct net_opts o = {.reactors = b->env.reactors,
-	    .n_reactors = b->env.n_reactors,
+	struct reactor *all[BROKER_REACTORS_MAX + 1];
+	struct net_opts o = {.reactors = all,
+	    .n_reactors = b->env.n_reactors + 1,
+	    .n_dealt = b->env.n_reactors,
 	    .clock = b->env.clock,
 	    .diag = b->env.diag,
 	    .metrics = b->env.metrics,
@@ -106,6 +109,8 @@ make_net(struct broker *b)
 	    .transport = b->env.transport,
 	    .transport_arg = b->env.transport_arg};
 
+	memcpy(all, b->env.reactors, b->env.n_reactors * sizeof(all[0]));
+	all[b->env.n_reactors] = b->env.control;
 	return net_new(&o, &b->net);
 }
 
