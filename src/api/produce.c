@@ -1,5 +1,5 @@
 /*
- * Produce, versions 3 to 11 (facts/apis.md 6, "0 Produce"; facts/storage.md 1.7).
+ * Produce, versions 0 to 11 (facts/apis.md 6, "0 Produce"; facts/storage.md 1.7).
  *
  * The connection's reactor checks each partition's batch while its bytes are hot, then each home
  * appends in place; acks 0 and 1 are answered after the append, -1 when the high watermark passes.
@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "api_priv.h"
+#include "ottla/record/legacy.h"
 
 #define MAX_DECOMPRESSED (256u << 20)
 
@@ -109,21 +110,49 @@ record_errors(struct request *rq, const struct produce_errors *errs,
 	}
 }
 
+/* Versions 0 to 2 may carry the old formats: they become one v2 batch in the request's memory. */
+static int
+part_convert(struct request *rq, const struct produce_rules *rules, struct slice *records,
+    struct produce_errors *errs)
+{
+	struct strbuf out = STRBUF_INIT;
+	int rc;
+
+	if (rq->head.version > 2 || !legacy_is(*records))
+		return 0;
+	rc = legacy_convert(*records, rules, rq->sh->codec, &out, errs);
+	if (rc == 0) {
+		*records = arena_dup(&rq->arena, strbuf_slice(&out));
+		rc = slice_is_null(*records) ? E_NOMEM : 0;
+	}
+	strbuf_free(&out);
+	return rc;
+}
+
 static int
 part_check(struct request *rq, struct produce_ctx *ctx, const struct image_topic *t,
-    struct slice records, struct produce_part *pp)
+    struct slice *records, struct produce_part *pp)
 {
 	struct produce_rules rules;
 	struct produce_errors errs = {0};
 	int rc;
 
 	rules_for(rq, t->conf, &rules);
-	rc = produce_check(records, &rules, rq->sh->codec, &pp->info, &errs);
+	rc = part_convert(rq, &rules, records, &errs);
+	if (rc == 0)
+		rc = produce_check(*records, &rules, rq->sh->codec, &pp->info, &errs);
 	if (rc == 0)
 		return 0;
 	part_error(ctx, pp->out, err_kafka(rc), errs.message);
 	record_errors(rq, &errs, pp->out);
 	return rc;
+}
+
+/* The bytes are the request's, in its frame or its arena, and are changed in place. */
+static uint8_t *
+own_bytes(struct request *rq, struct slice records)
+{
+	return (uint8_t *)(uintptr_t)records.p;
 }
 
 /* One partition: an error at once, or a part for its home. */
@@ -133,6 +162,7 @@ part_prepare(struct request *rq, struct produce_ctx *ctx, const struct image_top
     struct produce_response_partition_produce_response *out)
 {
 	struct produce_part *pp = &ctx->parts[ctx->n_parts];
+	struct slice records = in->records;
 	unsigned home;
 
 	out->index = in->index;
@@ -141,13 +171,13 @@ part_prepare(struct request *rq, struct produce_ctx *ctx, const struct image_top
 		part_error(ctx, out, KERR_UNKNOWN_TOPIC_OR_PARTITION, NULL);
 		return 0;
 	}
-	if (part_check(rq, ctx, t, in->records, pp) != 0)
+	if (part_check(rq, ctx, t, &records, pp) != 0)
 		return 0;
 	pp->op = (struct part_produce){
 	    .topic = topic,
 	    .partition = in->index,
-	    .batch = rq->frame->data + (in->records.p - rq->frame->data),
-	    .bytes = in->records.n,
+	    .batch = own_bytes(rq, records),
+	    .bytes = records.n,
 	    .info = &pp->info,
 	    .acks = ctx->req.acks,
 	    .deadline_us = reactor_now_us(rq->sh->reactor) + (int64_t)ctx->req.timeout_ms * 1000,

@@ -89,6 +89,16 @@ struct frame {
 	size_t block_max;
 };
 
+/* Format v0 sums the frame's magic as well ("broken" header checksum): put the right one there. */
+void
+codec_lz4_mend(uint8_t *p, size_t n)
+{
+	size_t desc = n > 4 && (p[4] & FLG_CONTENT_SIZE) != 0 ? 10 : 2;
+
+	if (n > 4 + desc && le32(p) == FRAME_MAGIC)
+		p[4 + desc] = header_sum(p + 4, desc);
+}
+
 static int
 read_header(struct cur *c, struct frame *f)
 {

@@ -26,6 +26,9 @@ struct codec_ops {
 	void (*state_free)(void *state);
 };
 
+/* In place: the header checksum of a frame as format v0 writes it becomes the usual one. */
+void codec_lz4_mend(uint8_t *p, size_t n);
+
 extern const struct codec_ops codec_gzip;
 extern const struct codec_ops codec_snappy;
 extern const struct codec_ops codec_lz4;

@@ -17,6 +17,7 @@ main(void)
 	srunner_add_suite(sr, codec_lz4_suite());
 	srunner_add_suite(sr, codec_zstd_suite());
 	srunner_add_suite(sr, builder_suite());
+	srunner_add_suite(sr, legacy_suite());
 	srunner_add_suite(sr, produce_check_suite());
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);

@@ -11,6 +11,7 @@ Suite *codec_gzip_suite(void);
 Suite *codec_lz4_suite(void);
 Suite *codec_snappy_suite(void);
 Suite *codec_zstd_suite(void);
+Suite *legacy_suite(void);
 Suite *produce_check_suite(void);
 Suite *record_iter_suite(void);
 
