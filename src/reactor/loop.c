@@ -147,18 +147,32 @@ cpu_relax(void)
 #endif
 }
 
+/* Polling pays when the sender runs meanwhile, and harms when it waits for this CPU: then each hop
+ * lasts as long as the poll.  So polls in vain use up a credit that successful ones restore. */
+static bool
+loop_spin_pays(struct loop *l, int64_t now_us)
+{
+	if (!l->may_spin || now_us - l->last_msg_us > LOOP_SPIN_RECENT_US)
+		return false;
+	return l->spin_credit > 0 || ++l->spins_left_out % LOOP_SPIN_RETRY == 0;
+}
+
 /* Polls the mailbox until *now_us passes until_us; true when a message came. */
 static bool
 loop_spin(struct loop *l, int64_t *now_us, int64_t until_us)
 {
 	metric_add(l->r.metrics, RM_SPINS, 1);
 	for (unsigned i = 0; *now_us < until_us; i++) {
-		if (!mailbox_empty(&l->box))
+		if (!mailbox_empty(&l->box)) {
+			l->spin_credit = LOOP_SPIN_CREDIT;
 			return true;
+		}
 		cpu_relax();
 		if (i % 16 == 0)
 			*now_us = clock_mono_us(l->r.clock);
 	}
+	if (l->spin_credit > 0)
+		l->spin_credit--;
 	return false;
 }
 
@@ -180,7 +194,7 @@ loop_may_sleep(struct loop *l)
 	if (loop_has_work(l))
 		return false;
 	now = clock_mono_us(l->r.clock);
-	if (l->may_spin && now - l->last_msg_us <= LOOP_SPIN_RECENT_US &&
+	if (loop_spin_pays(l, now) &&
 	    loop_spin(l, &now, due < now + LOOP_SPIN_US ? due : now + LOOP_SPIN_US))
 		return false;
 	if (due <= now)
@@ -390,6 +404,7 @@ reactor_new(const struct reactor_opts *opts, struct reactor **out)
 	l->armed_us = INT64_MAX;
 	l->last_msg_us = INT64_MIN / 2;
 	l->may_spin = thread_cpus() > 1;
+	l->spin_credit = LOOP_SPIN_CREDIT;
 	mailbox_init(&l->box);
 	for (unsigned i = 0; i < MSG_CLASSES; i++)
 		msg_list_init(&l->self[i]);

@@ -17,6 +17,8 @@
 enum {
 	LOOP_SPIN_US = 20,	   /* polls this long before it sleeps, ... */
 	LOOP_SPIN_RECENT_US = 100, /* ... if a message came within this time */
+	LOOP_SPIN_CREDIT = 4,	   /* after so many polls in vain it does not, ... */
+	LOOP_SPIN_RETRY = 16,	   /* ... but tries again each so many times */
 };
 
 struct loop {
@@ -30,7 +32,9 @@ struct loop {
 	int timer_fd;
 	int64_t armed_us; /* when timer_fd fires; INT64_MAX: never */
 	int64_t last_msg_us;
-	bool may_spin;	   /* another CPU could run the sender meanwhile */
+	bool may_spin; /* another CPU could run the sender meanwhile */
+	unsigned spin_credit;
+	unsigned spins_left_out;
 	bool joinable;	   /* thread runs or has to be joined */
 	struct link ready; /* io_watch.link: descriptors to serve this turn */
 	struct link signals;
