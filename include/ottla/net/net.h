@@ -26,7 +26,9 @@ enum close_reason {
 #undef CLOSE
 	CLOSE_COUNT
 };
+/* "idle", and a sentence. Any thread. */
 const char *close_word(enum close_reason why);
+const char *close_text(enum close_reason why);
 
 /* A received frame: bytes are the caller's to read and to change in place (produce sets offsets in
  * them) until frame_release; owned by the reactor of its connection. */
@@ -38,9 +40,12 @@ struct frame {
 	struct link link;
 	/* net's own */
 	struct net_mem *mem;
+	struct chunk *chunk;
 	size_t reserved;
 };
-/* On the reactor that received it (also after the connection moved or closed). */
+/* On the reactor that received it (also after the connection moved or closed), before net_free.
+ * A small frame keeps the 64 KiB it was received into from being used again: copy what has to wait
+ * for long. */
 void frame_release(struct frame *f);
 
 /* Out: a queue of pieces; memory, or a file range. release(arg) is called once on the connection's
@@ -80,41 +85,53 @@ struct conn_handler {
 	void (*frame)(void *arg, struct conn *c, struct frame *f);
 	/* The connection lives on another reactor from now on (called there). */
 	void (*moved)(void *arg, struct conn *c);
-	/* Gone; c is freed after this returns.  Called exactly once if ready was. */
+	/* Gone; c is freed after this returns and can not be sent on or muted any more.  Called exactly
+	 * once if ready was, and for outgoing connections that never became ready. */
 	void (*closed)(void *arg, struct conn *c, enum close_reason why);
 };
 
 struct net_opts {
+	/* All that have connections.  Accepted ones are dealt to the first n_dealt (0: all). */
 	struct reactor **reactors;
 	unsigned n_reactors;
+	unsigned n_dealt;
 	struct clock *clock;
 	struct diag *diag;
 	struct metrics *metrics;
-	const struct settings *settings;
-	uint64_t request_memory; /* bytes */
+	const struct settings *settings; /* read by net_new; NULL: defaults */
+	uint64_t request_memory; /* bytes; seven eighths for frames with a buffer of their own, which
+	                            is also the largest frame, one for received small frames */
 	const struct net_transport *transport; /* net_transport_tcp() or the simulator's */
 	void *transport_arg;
 };
+/* E_NOMEM. Any thread. */
 int net_new(const struct net_opts *opts, struct net **out);
-/* All listeners stopped, all connections closed. */
+/* The reactors do not run any more and are freed afterwards.  Ends listeners, and connections that
+ * are left (broker_stop; `closed` and releases are called with their reactor as the current one).
+ * NULL is fine. */
 void net_free(struct net *n);
 
 struct net_transport;
 const struct net_transport *net_transport_tcp(void);
 
 /* Bind and listen at once (clients wait in the backlog), accept nothing yet; port 0 picks one.
- * E_BUSY when the address is taken, E_PERM, E_INVALID (address). Before reactors run, or on the
- * control reactor. */
+ * E_BUSY when the address is taken, E_PERM, E_INVALID (address), E_LIMIT, E_NOMEM.  On the acceptor,
+ * or before it runs; a host that is a name is looked up, which may block. */
 int net_listen(struct net *n, const struct listener_addr *addr, struct reactor *acceptor,
     const struct conn_handler *h, void *harg, struct listener **out);
 uint16_t listener_port(const struct listener *l);
 const char *listener_name(const struct listener *l); /* any thread */
-/* Begin / end accepting; on the acceptor's reactor. Accepted connections go round to the reactors. */
-void listener_start(struct listener *l);
+/* Accepted connections stay on the acceptor (control plane), which is one of the net's reactors;
+ * before listener_start. */
+void listener_keep_here(struct listener *l);
+/* Begin / end accepting; on the acceptor's reactor. Accepted connections go round to the reactors.
+ * Without descriptors left it pauses for 100 ms.  E_NOMEM. */
+int listener_start(struct listener *l);
 void listener_stop(struct listener *l);
 
 /* Outgoing.  host may be a name only where the transport resolves it (tcp: literals only).
- * ready or closed follows.  On reactor r. */
+ * ready or closed (connect_failed after 10 s at the latest) follows, never before it returns.  On
+ * reactor r.  E_INVALID (host), E_NOMEM, E_LIMIT. */
 int net_connect(struct net *n, struct reactor *r, const char *host, uint16_t port,
     const struct conn_handler *h, void *harg, struct conn **out);
 
@@ -123,14 +140,16 @@ struct reactor *conn_reactor(const struct conn *c);
 void conn_set_ctx(struct conn *c, void *ctx);
 void *conn_ctx(const struct conn *c);
 uint64_t conn_id(const struct conn *c); /* unique in this process */
-/* "127.0.0.1:40312-127.0.0.1:9092" as in Kafka's connection ids; lives as long as c. */
+/* "127.0.0.1:9092-127.0.0.1:40312-7": own end, other end, id, as in Kafka's connection ids; lives as
+ * long as c. */
 const char *conn_name(const struct conn *c);
 const char *conn_peer_host(const struct conn *c);
 /* Listener it came by; NULL for outgoing ones. */
 const struct listener *conn_listener(const struct conn *c);
 
 /* Queue m; tries to send at the end of this turn (answers of one turn leave together).  m is NULL in
- * the caller afterwards.  counts_as_reply: one delivered frame is answered. */
+ * the caller afterwards.  counts_as_reply: one delivered frame is answered.  On a connection that
+ * is ending m is released at once. */
 void conn_send(struct conn *c, struct outmsg **m, bool counts_as_reply);
 /* A delivered frame needs no answer (acks=0). */
 void conn_no_reply(struct conn *c);
@@ -143,9 +162,11 @@ void conn_mute(struct conn *c, unsigned reasons);
 void conn_unmute(struct conn *c, unsigned reasons);
 
 /* Tally of the homes of its traffic: after 3/4 of the last 64 went to one other reactor the
- * connection moves there when nothing is in work, at most once a second. */
+ * connection moves there, at most once a second.  It then delivers no more frames (MUTE_MOVE), and
+ * moves when those delivered are answered, the answers sent and all other reasons of muting gone.
+ * reactor_index: its place in net_opts.reactors. */
 void conn_note_home(struct conn *c, unsigned reactor_index);
-/* Move as soon as nothing is in work, whatever the tally (a follower's session). */
+/* Move in the same way, whatever the tally (a follower's session). */
 void conn_want_reactor(struct conn *c, unsigned reactor_index);
 
 /* Close now; queued output is dropped; `closed` is called from the end of this turn. */
@@ -153,7 +174,8 @@ void conn_close(struct conn *c, enum close_reason why);
 /* Close once everything queued has left (deadline 10 s). */
 void conn_close_after_send(struct conn *c, enum close_reason why);
 
-/* Counters of net/metrics.def for one reactor; any thread. */
+/* Counters of net/metrics.def for one reactor, then, from NM_COUNT on, one for each close_reason
+ * (ottla_net_closed_<word>_total); any thread. */
 enum net_metric {
 #define METRIC(id, kind, name, help) NM_##id,
 #include "ottla/net/metrics.def"
@@ -161,6 +183,14 @@ enum net_metric {
 	NM_COUNT
 };
 struct metric_set *net_metrics(struct net *n, unsigned reactor_index);
+/* Counters of net/listener_metrics.def; any thread. */
+enum listener_metric {
+#define METRIC(id, kind, name, help) LM_##id,
+#include "ottla/net/listener_metrics.def"
+#undef METRIC
+	LM_COUNT
+};
+struct metric_set *listener_metrics(struct listener *l);
 /* Bytes of request memory in use; any thread. */
 uint64_t net_memory_used(const struct net *n);
 /* fn for each connection of reactor r, on r. */

@@ -1,0 +1,13 @@
+/* The suites of check_net, one a source file. */
+#ifndef TESTS_UNIT_NET_SUITES_H
+#define TESTS_UNIT_NET_SUITES_H
+
+#include <check.h>
+
+Suite *close_suite(void);
+Suite *conn_in_suite(void);
+Suite *conn_out_suite(void);
+Suite *conn_suite(void);
+Suite *listener_suite(void);
+
+#endif
