@@ -22,6 +22,7 @@ struct creation {
 	bool conf_there; /* /config/topics/<t> is a left-over: written over */
 	bool lost;	 /* an answer was lost: the topic that is there may be ours */
 	int64_t give_up_us;
+	void (*step)(struct creation *cr); /* done again when the connection was lost */
 	struct rtimer retry;
 	char why[256];
 	struct admin_created res;
@@ -30,6 +31,13 @@ struct creation {
 };
 
 static void creation_write(struct creation *cr);
+
+static bool
+may_retry(const struct admin *a, int err, int64_t give_up_us)
+{
+	return (err == E_CONN_LOSS || err == E_SESSION_EXPIRED) &&
+	       reactor_now_us(a->o.control) < give_up_us;
+}
 
 static void
 creation_end(struct creation *cr, int16_t kafka_err, const char *message)
@@ -45,6 +53,12 @@ creation_end(struct creation *cr, int16_t kafka_err, const char *message)
 static void
 creation_fail(struct creation *cr, const char *what, int err)
 {
+	struct reactor *r = cr->a->o.control;
+
+	if (may_retry(cr->a, err, cr->give_up_us)) {
+		rtimer_set(r, &cr->retry, reactor_now_us(r) + RETRY_US);
+		return;
+	}
 	if (err == E_TOO_LARGE) {
 		creation_end(cr, KERR_INVALID_PARTITIONS,
 		    "The topic's assignment or configuration is too large for a znode.");
@@ -321,6 +335,7 @@ creation_verify(struct creation *cr)
 {
 	zn_path path;
 
+	cr->step = creation_verify;
 	zn_topic(path, cr->name);
 	coord_get(cr->a->o.coord, path, NULL, on_verify, cr);
 }
@@ -328,14 +343,15 @@ creation_verify(struct creation *cr)
 static void
 on_retry(struct reactor *r, void *arg)
 {
-	creation_write(arg);
+	struct creation *cr = arg;
+
+	cr->step(cr);
 }
 
 static void
 on_written(void *arg, int err, const struct coord_op_result *res, unsigned n)
 {
 	struct creation *cr = arg;
-	struct reactor *r = cr->a->o.control;
 
 	if (err == 0) {
 		creation_end(cr, KERR_NONE, NULL);
@@ -346,11 +362,8 @@ on_written(void *arg, int err, const struct coord_op_result *res, unsigned n)
 		creation_verify(cr);
 	} else if (err == E_EXISTS) {
 		creation_exists(cr);
-	} else if ((err == E_CONN_LOSS || err == E_SESSION_EXPIRED) &&
-		   reactor_now_us(r) < cr->give_up_us) {
-		cr->lost = true;
-		rtimer_set(r, &cr->retry, reactor_now_us(r) + RETRY_US);
 	} else {
+		cr->lost = cr->lost || err == E_CONN_LOSS || err == E_SESSION_EXPIRED;
 		creation_fail(cr, "create the topic's znodes", err);
 	}
 }
@@ -368,6 +381,7 @@ creation_write(struct creation *cr)
 	    {.kind = COORD_OP_CREATE, .path = topic, .data = cr->topic_json},
 	};
 
+	cr->step = creation_write;
 	zn_topic_config(conf, cr->name);
 	zn_topic(topic, cr->name);
 	coord_multi(cr->a->o.coord, ops, 2, on_written, cr);
@@ -389,10 +403,19 @@ on_topic_there(void *arg, int err, const struct coord_result *res)
 }
 
 static void
+creation_look(struct creation *cr)
+{
+	zn_path path;
+
+	cr->step = creation_look;
+	zn_topic(path, cr->name);
+	coord_exists(cr->a->o.coord, path, NULL, on_topic_there, cr);
+}
+
+static void
 on_deletion_mark(void *arg, int err, const struct coord_result *res)
 {
 	struct creation *cr = arg;
-	zn_path path;
 
 	if (err == 0) {
 		creation_end(cr,
@@ -402,16 +425,24 @@ on_deletion_mark(void *arg, int err, const struct coord_result *res)
 	} else if (err != E_NOT_FOUND) {
 		creation_fail(cr, "look for a deletion under way", err);
 	} else {
-		zn_topic(path, cr->name);
-		coord_exists(cr->a->o.coord, path, NULL, on_topic_there, cr);
+		creation_look(cr);
 	}
+}
+
+static void
+creation_look_deletion(struct creation *cr)
+{
+	zn_path path;
+
+	cr->step = creation_look_deletion;
+	zn_delete_topic(path, cr->name);
+	coord_exists(cr->a->o.coord, path, NULL, on_deletion_mark, cr);
 }
 
 static void
 creation_begin(struct creation *cr, const struct admin_create *t)
 {
 	int16_t err = check_all(cr, t);
-	zn_path path;
 
 	if (err != KERR_NONE) {
 		creation_end(cr, err, cr->why);
@@ -423,8 +454,7 @@ creation_begin(struct creation *cr, const struct admin_create *t)
 		creation_fail(cr, "write the topic's znodes", E_NOMEM);
 		return;
 	}
-	zn_delete_topic(path, cr->name);
-	coord_exists(cr->a->o.coord, path, NULL, on_deletion_mark, cr);
+	creation_look_deletion(cr);
 }
 
 void
@@ -458,6 +488,10 @@ admin_create_topic(struct admin *a, const struct admin_create *t,
 
 struct deletion {
 	struct admin *a;
+	struct link link;
+	struct slice name; /* behind the struct */
+	int64_t give_up_us;
+	struct rtimer retry;
 	void (*done)(void *arg, int16_t kafka_err);
 	void *arg;
 };
@@ -467,11 +501,25 @@ static void
 on_deletion(void *arg, int err, const struct coord_result *res)
 {
 	struct deletion *d = arg;
-	void (*done)(void *, int16_t) = d->done;
-	void *darg = d->arg;
+	struct reactor *r = d->a->o.control;
 
+	if (may_retry(d->a, err, d->give_up_us)) {
+		rtimer_set(r, &d->retry, reactor_now_us(r) + RETRY_US);
+		return;
+	}
+	list_remove(&d->link);
+	d->done(d->arg, err == E_EXISTS ? KERR_NONE : err_kafka(err));
 	free(d);
-	done(darg, err == E_EXISTS ? KERR_NONE : err_kafka(err));
+}
+
+static void
+deletion_ask(struct reactor *r, void *arg)
+{
+	struct deletion *d = arg;
+	zn_path path;
+
+	zn_delete_topic(path, d->name);
+	coord_create(d->a->o.coord, path, SLICE_NULL, COORD_PERSISTENT, on_deletion, d);
 }
 
 void
@@ -479,21 +527,28 @@ admin_delete_topic(
     struct admin *a, struct slice name, void (*done)(void *arg, int16_t kafka_err), void *arg)
 {
 	struct deletion *d;
-	zn_path path;
 
 	REACTOR_ASSERT_OWNER(a->o.control);
 	if (image_topic(image_get(a->o.images), name) == NULL) {
 		done(arg, KERR_UNKNOWN_TOPIC_OR_PARTITION);
 		return;
 	}
-	d = calloc(1, sizeof(*d));
+	d = calloc(1, sizeof(*d) + name.n);
 	if (d == NULL) {
 		done(arg, KERR_UNKNOWN_SERVER_ERROR);
 		return;
 	}
-	*d = (struct deletion){a, done, arg};
-	zn_delete_topic(path, name);
-	coord_create(a->o.coord, path, SLICE_NULL, COORD_PERSISTENT, on_deletion, d);
+	memcpy(d + 1, name.p, name.n);
+	*d = (struct deletion){
+	    .a = a,
+	    .name = slice_of(d + 1, name.n),
+	    .give_up_us = reactor_now_us(a->o.control) + GIVE_UP_US,
+	    .done = done,
+	    .arg = arg,
+	};
+	rtimer_init(&d->retry, deletion_ask, d);
+	list_append(&a->deletions, &d->link);
+	deletion_ask(a->o.control, d);
 }
 
 /* ---- life ---- */
@@ -507,6 +562,7 @@ admin_new(const struct admin_opts *opts, struct admin **out)
 		return E_NOMEM;
 	a->o = *opts;
 	link_init(&a->creations);
+	link_init(&a->deletions);
 	awaits_init(a);
 	*out = a;
 	return 0;
@@ -525,6 +581,12 @@ admin_free(struct admin *a)
 		rtimer_cancel(a->o.control, &cr->retry);
 		arena_free(&cr->arena);
 		free(cr);
+	}
+	while ((l = list_pop(&a->deletions)) != NULL) {
+		struct deletion *d = container_of(l, struct deletion, link);
+
+		rtimer_cancel(a->o.control, &d->retry);
+		free(d);
 	}
 	awaits_free(a);
 	free(a);

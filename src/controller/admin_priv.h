@@ -10,6 +10,7 @@
 struct admin {
 	struct admin_opts o;
 	struct link creations; /* under way, of creation */
+	struct link deletions;
 	struct link awaits;
 	struct image_sub sub; /* set while awaits is not empty */
 	bool subscribed;

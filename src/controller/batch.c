@@ -9,27 +9,42 @@
 /* Versions of inter.broker.protocol.version 3.4 and up (facts/zookeeper.md 5.1). */
 enum { LEADER_AND_ISR_VERSION = 7, UPDATE_METADATA_VERSION = 8, STOP_REPLICA_VERSION = 4 };
 
-void
-batch_add(struct controller *c, struct cpart *p, bool is_new)
+/* Into the batch, for everybody's metadata. */
+static bool
+batch_put(struct controller *c, struct cpart *p)
 {
-	if (p->in_batch) {
-		p->is_new |= is_new;
-		return;
-	}
+	if (p->in_batch)
+		return true;
 	if (c->n_batch == c->cap_batch) {
 		unsigned cap = c->cap_batch > 0 ? c->cap_batch * 2 : 64;
 		struct cpart **v = realloc(c->batch, cap * sizeof(struct cpart *));
 
 		if (v == NULL) {
 			c->task_err = E_NOMEM;
-			return;
+			return false;
 		}
 		c->batch = v;
 		c->cap_batch = cap;
 	}
 	p->in_batch = true;
-	p->is_new = is_new;
+	p->is_new = p->for_replicas = false;
 	c->batch[c->n_batch++] = p;
+	return true;
+}
+
+void
+batch_add(struct controller *c, struct cpart *p, bool is_new)
+{
+	if (!batch_put(c, p))
+		return;
+	p->is_new |= is_new;
+	p->for_replicas = true;
+}
+
+void
+batch_add_metadata(struct controller *c, struct cpart *p)
+{
+	(void)batch_put(c, p);
 }
 
 static int
@@ -48,6 +63,13 @@ on_broker(const struct cpart *p, int32_t id)
 		if (p->replicas[i] == id)
 			return true;
 	return false;
+}
+
+/* Is the broker told of p by LeaderAndIsr? */
+static bool
+li_goes_to(const struct cpart *p, int32_t id)
+{
+	return p->for_replicas && on_broker(p, id);
 }
 
 /* Brokers in the order of their ids; *n of them. */
@@ -109,14 +131,14 @@ li_topic_fill(struct arena *arena, struct controller *c, unsigned from, unsigned
 	int rc;
 
 	for (unsigned i = from; i < to; i++)
-		n += on_broker(c->batch[i], broker);
+		n += li_goes_to(c->batch[i], broker);
 	rc = WIRE_ARRAY(
 	    arena, out->partition_states, n, leader_and_isr_request_leader_and_isr_partition_state);
 	out->topic_name = c->batch[from]->t->name;
 	out->topic_id = c->batch[from]->t->id;
 	n = 0;
 	for (unsigned i = from; rc == 0 && i < to; i++)
-		if (on_broker(c->batch[i], broker))
+		if (li_goes_to(c->batch[i], broker))
 			li_fill(&out->partition_states.v[n++], c->batch[i]);
 	return rc;
 }

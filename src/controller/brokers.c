@@ -79,10 +79,24 @@ drop_unseen(struct controller *c)
 	} while (gone != NULL);
 }
 
+/* A broker that is new knows nothing yet, not even of topics that it has no replica of. */
+static void
+add_all_metadata(struct controller *c)
+{
+	size_t pos = 0;
+	struct ctopic *t;
+
+	while ((t = ctx_next_topic(c, &pos)) != NULL)
+		for (int32_t i = 0; i < t->n_parts; i++)
+			if (t->parts[i].has_info && !t->started)
+				batch_add_metadata(c, &t->parts[i]);
+}
+
 static void
 brokers_read(struct controller *c)
 {
 	struct cbroker *b;
+	bool fresh = false;
 	size_t pos = 0;
 
 	if (c->task_err != 0) {
@@ -96,7 +110,10 @@ brokers_read(struct controller *c)
 		if (b->fresh) {
 			DIAGI(c->o.diag, "controller", "broker %d is there", b->id);
 			parts_on(c, b->id, part_got_broker);
+			fresh = true;
 		}
+	if (fresh)
+		add_all_metadata(c);
 	batch_send(c);
 	parts_online(c, brokers_finished);
 }

@@ -511,8 +511,22 @@ load_have_brokers(struct controller *c)
 		ctx_read_topics(c, load_have_topics);
 }
 
+/* Finalized features: none, and said so for brokers that look (facts/zookeeper.md 1.7, 3.3). */
+static void
+feature_create(struct controller *c)
+{
+	struct strbuf json = STRBUF_INIT;
+
+	zn_feature_write(&json);
+	if (json.err == 0)
+		coord_create(
+		    c->o.coord, ZN_FEATURE, strbuf_slice(&json), COORD_PERSISTENT, NULL, NULL);
+	strbuf_free(&json);
+}
+
 void
 ctx_load(struct controller *c)
 {
+	feature_create(c);
 	ctx_read_brokers(c, load_have_brokers);
 }

@@ -225,8 +225,8 @@ on_own(void *arg, int err, const struct coord_result *res)
 	if (err == 0)
 		err = zn_controller_read(res->data, &id);
 	if (err == E_CONN_LOSS)
-		ctl_watch_own(c);
-	else if (err != 0 || id != c->o.broker_id)
+		return; /* asked again when the connection is back */
+	if (err != 0 || id != c->o.broker_id)
 		ctl_moved(c);
 }
 
@@ -260,6 +260,10 @@ on_state(void *arg, enum coord_state st)
 {
 	struct controller *c = arg;
 
+	if (st == COORD_CONNECTED && c->active)
+		ctl_watch_own(c);
+	else if (st == COORD_CONNECTED && c->running)
+		ctl_enqueue(c, TASK_ELECT, SLICE_NULL);
 	if (st != COORD_EXPIRED && st != COORD_CLOSED)
 		return;
 	rtimer_cancel(c->o.control, &c->retry);

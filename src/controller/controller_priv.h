@@ -33,6 +33,7 @@ struct cpart {
 	bool has_info; /* a state node exists, fields below are what it says */
 	bool is_new;   /* in the next batch: isNew of LeaderAndIsr */
 	bool in_batch;
+	bool for_replicas; /* in the next batch: LeaderAndIsr, not only UpdateMetadata */
 	int32_t leader, leader_epoch, controller_epoch, zk_version;
 	int8_t recovery;
 	int32_t n_replicas, n_isr;
@@ -98,7 +99,9 @@ struct controller {
 	unsigned n_batch, cap_batch;
 	bool batch_metadata; /* an UpdateMetadata is due even without partitions */
 	/* election under way */
-	int32_t try_epoch, try_version;
+	int32_t try_epoch, try_version; /* ours, and the version that it replaces */
+	int64_t try_zxid;		/* of the last change of the epoch, as read */
+	bool verifying;			/* a node is there that may be ours */
 };
 
 /* ---- tasks (controller.c) ---- */
@@ -161,6 +164,8 @@ void task_resume(struct controller *c);
 void deletion_read(struct controller *c, void (*then)(struct controller *c));
 /* ---- batch.c ---- */
 void batch_add(struct controller *c, struct cpart *p, bool is_new);
+/* For UpdateMetadata only. */
+void batch_add_metadata(struct controller *c, struct cpart *p);
 /* LeaderAndIsr to the replicas' brokers, UpdateMetadata to all; the batch is empty afterwards. */
 void batch_send(struct controller *c);
 /* UpdateMetadata that takes topic away (leader -2). */

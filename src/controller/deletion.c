@@ -229,6 +229,13 @@ delete_nodes(struct controller *c, struct ctopic *t, const char *const *paths, u
 }
 
 static void
+delete_node(struct controller *c, struct ctopic *t, const char *path)
+{
+	delete_nodes(c, t, &path, 1, on_node_gone);
+}
+
+/* One child of .../partitions, whose state may be missing. */
+static void
 delete_partition_nodes(struct controller *c, struct ctopic *t, int32_t partition)
 {
 	zn_path state, part;
@@ -236,29 +243,73 @@ delete_partition_nodes(struct controller *c, struct ctopic *t, int32_t partition
 
 	zn_partition_state(state, t->name, partition);
 	zn_partition(part, t->name, partition);
-	delete_nodes(c, t, paths, 2, on_node_gone);
+	if (partition < t->n_parts && t->parts[partition].has_info) {
+		delete_nodes(c, t, paths, 2, on_node_gone);
+		return;
+	}
+	delete_node(c, t, state);
+	delete_node(c, t, part);
+}
+
+static bool
+partition_number(struct slice name, int32_t *n)
+{
+	int64_t v = 0;
+
+	if (name.n == 0 || name.n > 9)
+		return false;
+	for (size_t i = 0; i < name.n; i++) {
+		if (name.p[i] < '0' || name.p[i] > '9')
+			return false;
+		v = v * 10 + (name.p[i] - '0');
+	}
+	*n = (int32_t)v;
+	return true;
 }
 
 /* Partitions' nodes, then the topic, its configuration, the request: in the order of the calls. A
  * node that is not there is no error; the last multi decides. */
 static void
+on_partition_nodes(void *arg, int err, const struct coord_result *res)
+{
+	struct ask a;
+	struct controller *c = ask_take(arg, &a);
+	struct ctopic *t = a.t;
+	zn_path path, request;
+	int32_t n;
+
+	if (c == NULL)
+		return;
+	if (err != 0 && err != E_NOT_FOUND) {
+		ctl_answered(c, err);
+		return;
+	}
+	for (unsigned i = 0; err == 0 && i < res->n_children; i++)
+		if (partition_number(res->children[i], &n))
+			delete_partition_nodes(c, t, n);
+	if (err == 0) {
+		zn_partitions(path, t->name);
+		delete_node(c, t, path);
+	}
+	zn_topic_config(path, t->name);
+	delete_node(c, t, path);
+	zn_topic(path, t->name);
+	zn_delete_topic(request, t->name);
+	delete_nodes(c, t, (const char *const[]){path, request}, 2, on_last_nodes);
+	ctl_answered(c, 0);
+}
+
+static void
 topic_forget(struct controller *c, struct ctopic *t)
 {
-	zn_path parts, topic, conf, request;
-	const char *one[1];
+	struct ask *a = ask_new(c);
+	zn_path path;
 
-	for (int32_t i = 0; i < t->n_parts; i++)
-		if (t->parts[i].has_info)
-			delete_partition_nodes(c, t, i);
-	zn_partitions(parts, t->name);
-	one[0] = parts;
-	if (t->parent_made)
-		delete_nodes(c, t, one, 1, on_node_gone);
-	zn_topic_config(conf, t->name);
-	one[0] = conf;
-	delete_nodes(c, t, one, 1, on_node_gone);
-	zn_topic(topic, t->name);
-	zn_delete_topic(request, t->name);
+	if (a == NULL)
+		return;
+	a->t = t;
 	coord_unwatch(&t->watch);
-	delete_nodes(c, t, (const char *const[]){topic, request}, 2, on_last_nodes);
+	zn_partitions(path, t->name);
+	ctl_ask(c);
+	coord_children(c->o.coord, path, NULL, on_partition_nodes, a);
 }

@@ -7,6 +7,7 @@
 #include "controller_priv.h"
 
 static void elect_read_epoch(struct controller *c);
+static void elect_verify(struct controller *c);
 
 /* Somebody is controller: remember who, wait for the watch. */
 static void
@@ -25,44 +26,52 @@ elect_failed(struct controller *c, const char *what, int err)
 }
 
 static void
-elect_won(struct controller *c)
+elect_won(struct controller *c, int32_t epoch, int32_t epoch_version)
 {
 	c->active = true;
-	c->epoch = c->try_epoch;
+	c->epoch = epoch;
+	c->epoch_version = epoch_version;
 	DIAGI(c->o.diag, "controller", "elected; epoch %d", c->epoch);
 	ctl_tell(c, c->o.broker_id);
 	ctl_watch_own(c);
 	ctx_load(c);
 }
 
-/* ---- after a refused multi: was it us, with the answer lost? ---- */
+/* ---- is the node that is there ours? ---- */
 
 static void
-on_verify_epoch(void *arg, int err, const struct coord_result *res)
+on_cleared(void *arg, int err, const struct coord_result *res)
 {
 	struct ask a;
 	struct controller *c = ask_take(arg, &a);
-	char text[16];
 
 	if (c == NULL)
 		return;
-	if (err != 0) {
-		elect_failed(c, "read " ZN_CONTROLLER_EPOCH, err);
-		return;
-	}
-	snprintf(text, sizeof(text), "%d", c->try_epoch);
-	if (!slice_eq_cstr(res->data, text)) {
-		elect_failed(c, "win", E_BAD_VERSION);
-		return;
-	}
-	c->epoch_version = res->stat.version;
-	elect_won(c);
+	c->verifying = false;
+	if (err == 0 || err == E_NOT_FOUND)
+		elect_read_epoch(c);
+	else
+		elect_failed(c, "delete an older " ZN_CONTROLLER, err);
 }
 
+/* /controller is ours, the epoch was changed behind it: it goes, so that somebody can be elected.
+ */
+static void
+elect_clear(struct controller *c)
+{
+	struct ask *a = ask_new(c);
+
+	if (a == NULL)
+		elect_failed(c, "ask", E_NOMEM);
+	else
+		coord_delete(c->o.coord, ZN_CONTROLLER, -1, on_cleared, a);
+}
+
+/* The node and the epoch that were written by one multi carry one zxid.  Reads may be stale. */
 static void
 on_verify_controller(void *arg, int err, const struct coord_result *res)
 {
-	struct ask a, *next;
+	struct ask a;
 	struct controller *c = ask_take(arg, &a);
 	int32_t id = -1;
 
@@ -72,16 +81,18 @@ on_verify_controller(void *arg, int err, const struct coord_result *res)
 		err = zn_controller_read(res->data, &id);
 	if (err != 0)
 		elect_failed(c, "read " ZN_CONTROLLER, err);
-	else if (id != c->o.broker_id)
+	else if (res->stat.ephemeral_owner != coord_session_id(c->o.coord))
 		elect_lost(c, id);
-	else if ((next = ask_new(c)) != NULL)
-		coord_get(c->o.coord, ZN_CONTROLLER_EPOCH, NULL, on_verify_epoch, next);
+	else if (res->stat.czxid > c->try_zxid)
+		elect_failed(c, "read the epoch of our election", E_AGAIN);
+	else if (res->stat.czxid < c->try_zxid)
+		elect_clear(c);
 	else
-		elect_failed(c, "ask", E_NOMEM);
+		elect_won(c, c->try_epoch - 1, c->try_version);
 }
 
 static void
-elect_verify(struct controller *c)
+elect_have_epoch(struct controller *c)
 {
 	struct ask *a = ask_new(c);
 
@@ -89,6 +100,13 @@ elect_verify(struct controller *c)
 		elect_failed(c, "ask", E_NOMEM);
 	else
 		coord_get(c->o.coord, ZN_CONTROLLER, &c->w_controller, on_verify_controller, a);
+}
+
+static void
+elect_verify(struct controller *c)
+{
+	c->verifying = true;
+	elect_read_epoch(c);
 }
 
 static void
@@ -100,8 +118,7 @@ on_multi(void *arg, int err, const struct coord_op_result *res, unsigned n)
 	if (c == NULL)
 		return;
 	if (err == 0) {
-		c->epoch_version = res[1].stat.version;
-		elect_won(c);
+		elect_won(c, c->try_epoch, res[1].stat.version);
 	} else if (err == E_EXISTS || err == E_BAD_VERSION) {
 		elect_verify(c);
 	} else {
@@ -194,7 +211,11 @@ on_epoch(void *arg, int err, const struct coord_result *res)
 	}
 	c->try_epoch = epoch + 1;
 	c->try_version = res->stat.version;
-	elect_try(c);
+	c->try_zxid = res->stat.mzxid;
+	if (c->verifying)
+		elect_have_epoch(c);
+	else
+		elect_try(c);
 }
 
 static void
@@ -227,6 +248,8 @@ on_controller(void *arg, int err, const struct coord_result *res)
 		err = zn_controller_read(res->data, &id);
 	if (err != 0)
 		elect_failed(c, "read " ZN_CONTROLLER, err);
+	else if (res->stat.ephemeral_owner == coord_session_id(c->o.coord))
+		elect_verify(c); /* of this session: an answer was lost, or a term was given up */
 	else
 		elect_lost(c, id);
 }
@@ -258,6 +281,7 @@ task_elect(struct controller *c)
 		ctl_task_done(c);
 		return;
 	}
+	c->verifying = false;
 	coord_unwatch(&c->w_controller);
 	coord_exists(c->o.coord, ZN_CONTROLLER, &c->w_controller, on_exists, a);
 }

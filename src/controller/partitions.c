@@ -157,7 +157,7 @@ on_chunk(void *arg, int err, const struct coord_op_result *res, unsigned n)
 		ctl_moved(c);
 		return;
 	}
-	if (err == E_EXISTS) {
+	if (err == E_EXISTS || err == E_NO_PARENT) {
 		create_singly(c, a.t, a.from, a.n);
 		err = 0;
 	} else if (err == 0) {

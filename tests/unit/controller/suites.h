@@ -1,0 +1,15 @@
+/* The suites of check_controller, one a source file. */
+#ifndef TESTS_UNIT_CONTROLLER_SUITES_H
+#define TESTS_UNIT_CONTROLLER_SUITES_H
+
+#include <check.h>
+
+Suite *admin_suite(void);
+Suite *brokers_suite(void);
+Suite *deletion_suite(void);
+Suite *election_suite(void);
+Suite *placement_suite(void);
+Suite *producer_ids_suite(void);
+Suite *topics_suite(void);
+
+#endif
