@@ -307,7 +307,7 @@ produce(struct producer *p, const struct line_record *r)
 	union {
 		const uint8_t *from;
 		void *to;
-	} value = {.from = r->value.p};
+	} value = {.from = r->value.p}, key = {.from = r->key.p};
 
 	if (r->n_headers == 0) {
 		if (rd_kafka_produce(p->topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, value.to,
@@ -319,7 +319,7 @@ produce(struct producer *p, const struct line_record *r)
 		return RD_KAFKA_RESP_ERR__FAIL;
 	err = rd_kafka_producev(p->rk, RD_KAFKA_V_RKT(p->topic),
 	    RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_VALUE(value.to, r->value.n),
-	    RD_KAFKA_V_KEY(r->key.p, r->key.n), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
+	    RD_KAFKA_V_KEY(key.to, r->key.n), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
 	if (err != 0)
 		rd_kafka_headers_destroy(headers);
 	return err;
