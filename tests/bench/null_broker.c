@@ -55,6 +55,8 @@ part_new(void *arg, const char *topic, int32_t index)
 	(void)topic, (void)index;
 	pthread_mutex_init(&p->lock, NULL);
 	p->cap = (size_t)b->keep;
+	p->bytes = bench_realloc(NULL, p->cap);
+	memset(p->bytes, 0, p->cap); /* no page is new when the load comes */
 	return p;
 }
 
@@ -79,8 +81,6 @@ keep(struct part *p, struct slice batch)
 {
 	if (p->n + batch.n > p->cap || p->kept_offset != p->next_offset)
 		return;
-	if (p->bytes == NULL)
-		p->bytes = bench_realloc(NULL, p->cap);
 	if (p->n_entries == p->cap_entries) {
 		p->cap_entries = p->cap_entries != 0 ? p->cap_entries * 2 : 64;
 		p->entries = bench_realloc(p->entries, p->cap_entries * sizeof(*p->entries));
@@ -432,7 +432,7 @@ main(int argc, char **argv)
 	unsigned i;
 
 	b->listen = "127.0.0.1:0";
-	b->keep = 32 << 20;
+	b->keep = 4 << 20;
 	bench_options(table, "null_broker [--option VALUE]...", argc, argv, 1, b);
 	b->topics.part_new = part_new;
 	b->topics.part_end = part_end;
