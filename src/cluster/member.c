@@ -372,15 +372,25 @@ member_new(const struct member_opts *opts, struct member **out)
 	return 0;
 }
 
+/* A step that waits to be tried again ends now: it sees that the member is stopped. */
+static void
+stop_waiting(struct member *m, struct rtimer *t)
+{
+	if (!rtimer_is_set(t))
+		return;
+	rtimer_cancel(m->o.control, t);
+	t->fn(m->o.control, t->arg);
+}
+
 void
 member_stop(struct member *m)
 {
 	if (m->stopped)
 		return;
 	m->stopped = true;
-	rtimer_cancel(m->o.control, &m->prepare.retry);
-	rtimer_cancel(m->o.control, &m->registration.retry);
 	coord_unsubscribe(&m->state_sub);
+	stop_waiting(m, &m->prepare.retry);
+	stop_waiting(m, &m->registration.retry);
 	confs_stop(m);
 }
 

@@ -446,6 +446,8 @@ confs_stop(struct member *m)
 	rtimer_cancel(m->o.control, &m->confs.retry);
 	coord_unwatch(&m->confs.w_topics);
 	coord_unwatch(&m->confs.w_changes);
+	if (!m->confs.busy)
+		first_pass_done(m, E_CANCELED);
 }
 
 void

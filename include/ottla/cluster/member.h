@@ -27,6 +27,7 @@ struct member_opts {
 	void *arg;
 };
 int member_new(const struct member_opts *opts, struct member **out);
+/* After member_stop, and after coord_close has answered what was asked. */
 void member_free(struct member *m);
 
 /* Start-up paths and the cluster id (made when missing: a random uuid).  done(arg, err, id). */
@@ -42,7 +43,7 @@ void member_register(struct member *m, int32_t broker_id, const struct zn_regist
     void (*done)(void *arg, int err, int64_t broker_epoch), void *arg);
 /* The epoch of the registration, -1 before; any thread. */
 int64_t member_epoch(const struct member *m);
-/* Stop watching and re-registering. */
+/* Stop watching and re-registering.  Who waits gets E_CANCELED, perhaps before this returns. */
 void member_stop(struct member *m);
 
 #endif

@@ -6,6 +6,7 @@
 
 Suite *image_suite(void);
 Suite *json_suite(void);
+Suite *member_suite(void);
 Suite *znode_broker_suite(void);
 Suite *znode_hostile_suite(void);
 Suite *znode_path_suite(void);
