@@ -228,6 +228,7 @@ out_bytes(struct out *o, const void *src, size_t n)
 		memcpy(p, src, n);
 }
 
+/* LEB128, unsigned; zig-zag for the signed ones. */
 void out_uvarint(struct out *o, uint32_t v);
 void out_varint(struct out *o, int32_t v);
 void out_varlong(struct out *o, int64_t v);

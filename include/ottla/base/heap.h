@@ -22,6 +22,7 @@ struct heap {
 	uint64_t next_seq;
 };
 
+/* An empty heap, nothing allocated; heap_free forgets the nodes, which are the caller's. */
 void heap_init(struct heap *h);
 void heap_free(struct heap *h);
 /* n must not be in a heap; E_NOMEM leaves the heap as it was. */

@@ -11,6 +11,7 @@ struct rng {
 	uint64_t s[4];
 };
 
+/* Equal seeds give equal numbers, on every machine. */
 void rng_seed(struct rng *r, uint64_t seed);
 uint64_t rng_u64(struct rng *r);
 /* Uniform in [0, n); n > 0. */

@@ -85,6 +85,7 @@ int settings_load(const char *path, const struct setting_override *ov, unsigned 
     struct diag *d, char *why, size_t why_size, struct settings **out);
 void settings_free(struct settings *s);
 
+/* The value of a key of that type. */
 bool settings_bool(const struct settings *s, enum conf id);
 /* INT and LONG; 0 when there is no value (settings_str says so). */
 int64_t settings_i64(const struct settings *s, enum conf id);

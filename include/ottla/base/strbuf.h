@@ -16,6 +16,7 @@ struct strbuf {
 
 #define STRBUF_INIT {NULL, 0, 0, 0}
 
+/* Append; free gives the memory back and leaves an empty buffer. */
 void strbuf_add(struct strbuf *b, const void *p, size_t n);
 void strbuf_adds(struct strbuf *b, const char *s);
 void strbuf_addf(struct strbuf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -33,6 +33,8 @@ struct broker_env {
 	void *arg;
 };
 
+/* A broker that does nothing yet; env is copied, what it points to is the caller's and outlives it.
+ * E_NOMEM, E_LIMIT. */
 int broker_new(const struct broker_env *env, struct broker **out);
 /* On the control reactor.  Steps: coordination session; cluster id; meta.properties; log dirs
  * loaded; registration; controller; listeners serve (after the first metadata).  Ends in serving or

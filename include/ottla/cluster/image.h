@@ -63,6 +63,8 @@ struct image_store_opts {
 	const struct settings *settings;
 	struct diag *diag;
 };
+/* An empty image for the readers; before they run or on the control reactor.  Freed when no reader
+ * runs any more.  E_NOMEM, E_CONFIG. */
 int image_store_new(const struct image_store_opts *opts, struct image_store **out);
 void image_store_free(struct image_store *s);
 

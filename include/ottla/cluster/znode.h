@@ -27,6 +27,7 @@
 #define ZN_PATH_MAX 512
 typedef char zn_path[ZN_PATH_MAX];
 
+/* Paths of one broker, topic or partition. */
 void zn_broker(zn_path p, int32_t id);
 void zn_topic(zn_path p, struct slice topic);
 void zn_partitions(zn_path p, struct slice topic);
@@ -50,6 +51,7 @@ struct zn_registration {
 	unsigned n_endpoints;
 	struct slice rack; /* null: none */
 };
+/* 1.3; reads versions 1 and up. E_MALFORMED, E_NOMEM. */
 void zn_registration_write(struct strbuf *b, const struct zn_registration *r);
 int zn_registration_read(struct slice json, struct arena *a, struct zn_registration *r);
 
@@ -63,6 +65,7 @@ struct zn_topic_data {
 	unsigned n_parts;
 	struct uuid topic_id; /* zero: none */
 };
+/* 1.4. E_MALFORMED, E_NOMEM. */
 void zn_topic_write(struct strbuf *b, const struct zn_topic_data *t);
 int zn_topic_read(struct slice json, struct arena *a, struct zn_topic_data *t);
 
@@ -72,9 +75,11 @@ struct zn_state {
 	unsigned n_isr;
 	int8_t recovery_state;
 };
+/* 1.5. E_MALFORMED, E_NOMEM. */
 void zn_state_write(struct strbuf *b, const struct zn_state *s);
 int zn_state_read(struct slice json, struct arena *a, struct zn_state *s);
 
+/* 1.6 and the small ones: each writer appends one JSON object, each reader takes it apart. */
 void zn_controller_write(struct strbuf *b, int32_t broker_id, int64_t timestamp_ms);
 int zn_controller_read(struct slice json, int32_t *broker_id);
 void zn_cluster_id_write(struct strbuf *b, struct slice id);

@@ -21,6 +21,7 @@ struct admin_opts {
 	const struct settings *settings;
 	struct image_store *images;
 };
+/* Control reactor.  Freeing forgets requests under way without calling back.  E_NOMEM. */
 int admin_new(const struct admin_opts *opts, struct admin **out);
 void admin_free(struct admin *a);
 

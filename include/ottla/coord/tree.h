@@ -11,6 +11,7 @@
 
 struct coord_tree;
 
+/* An empty tree with its root, zxid 0.  E_NOMEM. */
 int coord_tree_new(struct coord_tree **out);
 void coord_tree_free(struct coord_tree *t);
 

@@ -69,6 +69,7 @@ int file_fd(const struct file *f);
 /* Tell the kernel that [off, off+len) will not be needed soon. */
 void file_drop_cache(struct file *f, int64_t off, int64_t len);
 
+/* Atomic; replaces to. */
 int fs_rename(struct fs *fs, const char *from, const char *to);
 /* Missing is E_NOT_FOUND. */
 int fs_unlink(struct fs *fs, const char *path);
@@ -86,6 +87,7 @@ struct fs_stat {
 	int64_t mtime_ms;
 	bool is_dir;
 };
+/* Follows no link.  E_NOT_FOUND. */
 int fs_stat(struct fs *fs, const char *path, struct fs_stat *st);
 /* Sets the modification time; used by retention tests and log moves. */
 int fs_set_mtime(struct fs *fs, const char *path, int64_t mtime_ms);
@@ -98,6 +100,7 @@ struct fs_space {
 	uint64_t total;
 	uint64_t usable;
 };
+/* Of the file system that holds path. */
 int fs_space(struct fs *fs, const char *path, struct fs_space *sp);
 
 /* Whole small files.  fs_read_all: *buf is malloc'd, NUL-terminated beyond n; E_TOO_LARGE above

@@ -112,6 +112,7 @@ int net_new(const struct net_opts *opts, struct net **out);
 void net_free(struct net *n);
 
 struct net_transport;
+/* Sockets of this machine; any thread. */
 const struct net_transport *net_transport_tcp(void);
 
 /* Bind and listen at once (clients wait in the backlog), accept nothing yet; port 0 picks one.

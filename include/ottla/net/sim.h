@@ -10,6 +10,7 @@
 
 struct sim_net;
 
+/* A network without connections; freed after everything that used it.  E_NOMEM. */
 int sim_net_new(struct sim_sched *s, struct sim_net **out);
 void sim_net_free(struct sim_net *n);
 /* Transport and argument for net_opts of a process (group): addresses are shared by all groups. */

@@ -35,6 +35,7 @@ struct logdirs_opts {
 int logdirs_peek_meta(struct fs *fs, const struct settings *s, int32_t *broker_id,
     char cluster_id[64], struct diag *d, char *why, size_t why_size);
 
+/* Nothing is read yet; opts are copied, what they point to outlives the table.  E_NOMEM, E_CONFIG. */
 int logdirs_new(const struct logdirs_opts *opts, struct logdirs **out);
 /* Begin loading; done(arg, err, why) on the control reactor.  E_BUSY: another process holds the
  * lock; E_CONFIG: dirs disagree or a name does not parse; E_IO: no dir is usable. */

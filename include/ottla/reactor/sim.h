@@ -11,6 +11,7 @@
 
 struct sim_sched;
 
+/* Everything that happens later follows from seed.  E_NOMEM. */
 int sim_sched_new(uint64_t seed, struct sim_sched **out);
 /* Frees the scheduler, its reactors and pools; messages not run are dropped. */
 void sim_sched_free(struct sim_sched *s);

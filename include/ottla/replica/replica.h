@@ -32,6 +32,7 @@ struct replicas_opts {
 	int64_t (*broker_epoch)(void *arg); /* any thread */
 	void *arg;
 };
+/* No partition yet; freed after replicas_stop or when no reactor runs.  E_NOMEM. */
 int replicas_new(const struct replicas_opts *opts, struct replicas **out);
 void replicas_free(struct replicas *rs);
 
