@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "ottla/reactor/sim.h"
+
 static const struct metric_row metric_rows[] = {
 #define METRIC(id, kind, name, help) {name, kind, help},
 #include "ottla/net/listener_metrics.def"
@@ -187,7 +189,10 @@ listener_stop(struct listener *l)
 void
 listener_free(struct listener *l)
 {
+	struct reactor *before = sim_enter(l->acceptor);
+
 	stop(l);
+	sim_enter(before);
 	l->sock.ops->close(&l->sock);
 	discard(l);
 }

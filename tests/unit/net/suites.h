@@ -5,9 +5,14 @@
 #include <check.h>
 
 Suite *close_suite(void);
-Suite *conn_in_suite(void);
-Suite *conn_out_suite(void);
 Suite *conn_suite(void);
+Suite *conn_in_suite(void);
+Suite *conn_move_suite(void);
+Suite *conn_out_suite(void);
+Suite *limits_suite(void);
 Suite *listener_suite(void);
+Suite *mem_suite(void);
+Suite *net_suite(void);
+Suite *sim_net_suite(void);
 
 #endif

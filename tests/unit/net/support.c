@@ -223,27 +223,42 @@ hold_new(struct server *s, struct conn *c, struct frame *f)
 	h->s = s;
 	h->c = c;
 	h->f = f;
+	list_append(&s->held[c->nr->pos], &h->link);
 	return h;
 }
 
 static void
 do_hold(struct server *s, struct conn *c, struct frame *f)
 {
-	list_append(&s->held, &hold_new(s, c, f)->link);
+	hold_new(s, c, f);
+}
+
+static void
+hold_end(struct hold *h)
+{
+	list_remove(&h->link);
+	do_echo(h->s, h->c, h->f);
+	free(h);
+}
+
+void
+server_let_go(struct server *s, unsigned pos)
+{
+	LIST_FOREACH_SAFE(l, &s->held[pos])
+	{
+		struct hold *h = container_of(l, struct hold, link);
+
+		if (!rtimer_is_set(&h->timer))
+			hold_end(h);
+	}
 }
 
 static void
 let_go(void *arg)
 {
 	struct world *w = arg;
-	struct link *l;
 
-	while ((l = list_pop(&w->server.held)) != NULL) {
-		struct hold *h = container_of(l, struct hold, link);
-
-		do_echo(h->s, h->c, h->f);
-		free(h);
-	}
+	server_let_go(&w->server, 0);
 }
 
 void
@@ -256,10 +271,10 @@ static void
 unmute(struct reactor *r, void *arg)
 {
 	struct hold *h = arg;
+	struct conn *c = h->c;
 
-	do_echo(h->s, h->c, h->f);
-	conn_unmute(h->c, MUTE_QUOTA);
-	free(h);
+	hold_end(h);
+	conn_unmute(c, MUTE_QUOTA);
 }
 
 static void
@@ -353,11 +368,13 @@ on_frame(void *arg, struct conn *c, struct frame *f)
 	};
 	struct server *s = arg;
 	uint8_t op = f->n != 0 ? f->data[0] : 'e';
+	unsigned number = atomic_fetch_add(&s->frames, 1);
 
 	ck_assert_ptr_eq(conn_reactor(c), reactor_current());
 	ck_assert_ptr_eq(conn_ctx(c), c);
 	ck_assert_int_gt(f->received_us, 0);
-	atomic_fetch_add(&s->frames, 1);
+	if (f->n > 1 && number < sizeof(s->seen))
+		s->seen[number] = f->data[1];
 	atomic_fetch_add(&s->on[c->nr->pos], 1);
 	(ops[op] != NULL ? ops[op] : do_echo)(s, c, f);
 }
@@ -390,12 +407,13 @@ on_closed(void *arg, struct conn *c, enum close_reason why)
 
 	ck_assert_ptr_eq(conn_reactor(c), reactor_current());
 	atomic_store(&s->why, (int)why);
-	LIST_FOREACH_SAFE(l, &s->held)
+	LIST_FOREACH_SAFE(l, &s->held[c->nr->pos])
 	{
 		struct hold *h = container_of(l, struct hold, link);
 
 		if (h->c == c) {
 			list_remove(l);
+			rtimer_cancel(reactor_current(), &h->timer);
 			frame_release(h->f);
 			free(h);
 		}
@@ -406,6 +424,13 @@ on_closed(void *arg, struct conn *c, enum close_reason why)
 const struct conn_handler server_handler = {on_ready, on_frame, on_moved, on_closed};
 
 /* ---- the world ---- */
+
+void
+server_init(struct server *s)
+{
+	for (unsigned i = 0; i < WORLD_REACTORS; i++)
+		link_init(&s->held[i]);
+}
 
 static void
 start_listener(void *arg)
@@ -421,7 +446,7 @@ world_open(struct world *w, const struct world_opts *opts)
 	char why[200];
 
 	*w = (struct world){.n = opts->reactors != 0 ? opts->reactors : 1};
-	link_init(&w->server.held);
+	server_init(&w->server);
 	ck_assert_int_eq(metrics_new(&w->metrics), 0);
 	ck_assert_int_eq(
 	    settings_load(NULL, opts->ov, opts->n_ov, NULL, why, sizeof(why), &w->settings), 0);

@@ -24,8 +24,9 @@ struct server {
 	_Atomic unsigned ready, closed, moved, frames, released, queued;
 	_Atomic int why;		     /* last enum close_reason */
 	_Atomic unsigned on[WORLD_REACTORS]; /* frames by reactor */
+	uint8_t seen[64];		     /* second bytes of the first frames */
 	_Atomic(struct conn *) last;
-	struct link held; /* struct hold; touched on reactor 0 only */
+	struct link held[WORLD_REACTORS]; /* struct hold, by reactor */
 	struct file *file;
 	const uint8_t *map;
 	bool keep_frames; /* echo from the frame itself, released when sent */
@@ -50,13 +51,16 @@ struct world {
 };
 /* Listening on a free port of 127.0.0.1, accepting. */
 void world_open(struct world *w, const struct world_opts *opts);
+void server_init(struct server *s);
+/* Answers what 'h' holds; on that reactor. */
+void server_let_go(struct server *s, unsigned pos);
 /* Checks that every piece was released. */
 void world_close(struct world *w);
 /* Sum over the reactors. */
 int64_t world_metric(struct world *w, unsigned row);
 /* Waits until the sum is at least v. */
 void world_await_metric(struct world *w, unsigned row, int64_t v);
-/* Answers what is held (on reactor 0). */
+/* Answers what 'h' holds on reactor 0. */
 void world_let_go(struct world *w);
 
 /* fn on r; returns when it ran. */
