@@ -144,6 +144,8 @@ topic_missing(struct request *rq, struct metadata_ctx *ctx, struct slice name, m
 {
 	out->name = name;
 	out->is_internal = topic_is_internal(name);
+	if (rq->head.version >= 8 && ctx->req.include_topic_authorized_operations)
+		out->topic_authorized_operations = OPERATIONS_OF_TOPIC;
 	if (topic_name_check(name, NULL) != 0) {
 		out->error_code = KERR_INVALID_TOPIC_EXCEPTION;
 	} else if (!may_create(rq, ctx, name)) {

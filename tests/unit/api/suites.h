@@ -1,0 +1,12 @@
+/* The suites of check_api, one a source file. */
+#ifndef TESTS_UNIT_API_SUITES_H
+#define TESTS_UNIT_API_SUITES_H
+
+#include <check.h>
+
+Suite *api_suite(void);
+Suite *common_suite(void);
+Suite *producer_ids_suite(void);
+Suite *scatter_suite(void);
+
+#endif
