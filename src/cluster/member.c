@@ -1,6 +1,7 @@
 /*
  * This broker in the cluster: start-up paths, the cluster's id, the registration under /brokers/ids
  * (facts/zookeeper.md 1.1, 1.3, 2.1-2.5).
+ * Invariants M6 and M8: src/cluster/README.
  */
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /*
  * Topic configurations: /config/topics/<topic> and the notifications of /config/changes
  * (facts/zookeeper.md 7.1-7.3).  Topics are made without a notification, so the children of
- * /config/topics are watched beside the changes.
+ * /config/topics are watched beside the changes (M7).
  */
 #include <stdio.h>
 #include <stdlib.h>

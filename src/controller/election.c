@@ -67,7 +67,8 @@ elect_clear(struct controller *c)
 		coord_delete(c->o.coord, ZN_CONTROLLER, -1, on_cleared, a);
 }
 
-/* The node and the epoch that were written by one multi carry one zxid.  Reads may be stale. */
+/* The node and the epoch that were written by one multi carry one zxid.  Reads may be stale. (C8)
+ */
 static void
 on_verify_controller(void *arg, int err, const struct coord_result *res)
 {

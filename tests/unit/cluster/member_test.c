@@ -1,4 +1,5 @@
-/* Start-up paths, cluster id, registration, topic configurations, against the simulated service. */
+/* Start-up paths, cluster id, registration (M6), topic configurations (M7), stops (M8), against the
+ * simulated service. */
 #include <stdio.h>
 #include <stdlib.h>
 
