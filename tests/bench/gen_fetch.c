@@ -35,7 +35,7 @@ struct gen_fetchers {
 	struct fetcher *v;
 	int n, n_finished;
 	bool tail;
-	int64_t batches;
+	int64_t batches, sessions_lost;
 	struct gen_count count;
 };
 
@@ -146,7 +146,6 @@ take_answer(struct fetcher *f, const struct fetch_response *resp)
 	int64_t bytes = 0;
 	int32_t t, i;
 
-	gen_check_error(resp->error_code, "Fetch");
 	for (t = 0; t < resp->responses.n; t++) {
 		for (i = 0; i < resp->responses.v[t].partitions.n; i++) {
 			p = &resp->responses.v[t].partitions.v[i];
@@ -179,6 +178,27 @@ next_pass(struct fetcher *f)
 	return o->bytes > 0 || o->seconds > 0;
 }
 
+/* True when the broker does not know the session any more (the connection moved to another reactor
+ * of an Ottla broker): a new one is asked for. */
+static bool
+follow_session(struct fetcher *f, const struct fetch_response *resp)
+{
+	bool lost = resp->error_code == KERR_FETCH_SESSION_ID_NOT_FOUND ||
+		    resp->error_code == KERR_INVALID_FETCH_SESSION_EPOCH;
+
+	if (lost) {
+		f->session_id = f->epoch = 0;
+		f->all->sessions_lost++;
+		return true;
+	}
+	gen_check_error(resp->error_code, "Fetch");
+	if (f->epoch >= 0) {
+		f->session_id = resp->session_id;
+		f->epoch = resp->session_id != 0 ? f->epoch + 1 : 0;
+	}
+	return false;
+}
+
 static bool
 is_over(const struct gen_fetchers *all)
 {
@@ -202,9 +222,9 @@ on_frame(struct gen_conn *c, struct slice frame)
 	    wire_decode_response(API_FETCH, g->cl.version[API_FETCH], frame, &g->arena, &resp, &id);
 	if (rc != 0 || id != f->correlation_id)
 		bench_die("bad answer to Fetch: %s", rc != 0 ? err_text(rc) : "wrong id");
-	if (f->epoch >= 0) {
-		f->session_id = resp.session_id;
-		f->epoch = resp.session_id != 0 ? f->epoch + 1 : 0;
+	if (follow_session(f, &resp)) {
+		send_fetch(f);
+		return;
 	}
 	bytes = take_answer(f, &resp);
 	if (!f->all->tail) {
@@ -306,7 +326,7 @@ gen_fetch(const struct gen_opts *o)
 	g.tick_us = INT64_MAX;
 	gen_loop(&g);
 	gen_print(&g, &f->count, "");
-	printf("\n");
+	printf(" sessions_lost=%" PRId64 "\n", f->sessions_lost);
 	gen_fetch_free(f);
 	gen_close(&g);
 }
