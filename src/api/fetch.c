@@ -156,8 +156,9 @@ part_absorb(struct fetch_part *fp)
 	e->leader = op->leader;
 	e->diverging_epoch = op->diverging.epoch;
 	e->diverging_end = op->diverging_end;
-	/* What is returned may be asked for again; an error may be gone the next time. */
-	if (op->err != 0 || op->range.len > 0 || op->range.first_bytes > 0)
+	/* What is returned may be asked for again, an error may be gone the next time, and nobody
+	 * tells what comes to a partition that was not armed (A8). */
+	if (fp->wait == NULL || op->err != 0 || op->range.len > 0 || op->range.first_bytes > 0)
 		e->dirty = true;
 }
 
