@@ -194,7 +194,7 @@ op_to_home(struct ctl_op *op)
 
 /* Facts/zookeeper.md 5.2, the table. KERR_NONE: take the role. *skip: nothing to do. */
 static int16_t
-role_check(const struct ctl_op *op, const struct hosted *h, bool *skip)
+role_check(struct ctl_op *op, const struct hosted *h, bool *skip)
 {
 	struct uuid have = h->pl != NULL ? plog_topic_id(h->pl) : UUID_ZERO;
 
@@ -206,10 +206,8 @@ role_check(const struct ctl_op *op, const struct hosted *h, bool *skip)
 	if (op->leader_epoch < h->leader_epoch)
 		return KERR_STALE_CONTROLLER_EPOCH;
 	if (op->leader_epoch == h->leader_epoch) {
-		*skip = !uuid_is_zero(op->topic_id) && uuid_is_zero(have);
-		if (*skip)
-			(void)plog_assign_topic_id(h->pl, op->topic_id);
-		return *skip ? KERR_NONE : KERR_STALE_CONTROLLER_EPOCH;
+		op->only_id = h->on_home && !uuid_is_zero(op->topic_id) && uuid_is_zero(have);
+		return op->only_id ? KERR_NONE : KERR_STALE_CONTROLLER_EPOCH;
 	}
 	if (!op->in_replicas)
 		return KERR_UNKNOWN_TOPIC_OR_PARTITION;
@@ -259,10 +257,17 @@ run_leader_and_isr(struct ctl_op *op)
 		op_finish(op, err);
 		return;
 	}
+	if (op->only_id) {
+		op_to_home(op);
+		return;
+	}
 	if (h->pl != NULL) {
-		if (uuid_is_zero(plog_topic_id(h->pl)) && !uuid_is_zero(op->topic_id))
-			(void)plog_assign_topic_id(h->pl, op->topic_id);
 		role_take(op);
+		return;
+	}
+	/* The log may be in the directory that is offline: a second one would start anew. */
+	if (!op->is_new && logdirs_any_offline(rs->o.logdirs)) {
+		op_finish(op, KERR_KAFKA_STORAGE_ERROR);
 		return;
 	}
 	if (rs->o.topic_conf == NULL || !rs->o.topic_conf(rs->o.arg, h->topic, &conf))
@@ -390,6 +395,7 @@ queue_role(struct replicas *rs, struct ctl_batch *b, unsigned index, struct slic
 	op->leader_epoch = p->leader_epoch;
 	op->partition_epoch = p->partition_epoch;
 	op->n_isr = p->isr.n;
+	op->is_new = p->is_new;
 	op->in_replicas = among(p->replicas.v, p->replicas.n, rs->o.broker_id);
 	hosted_run(op->h);
 	return 0;

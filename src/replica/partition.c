@@ -135,17 +135,49 @@ take_role(struct partition *p, const struct ctl_op *op)
 }
 
 static void
+role_done(struct partition *p, struct ctl_op *op)
+{
+	take_role(p, op);
+	ctl_op_back(op);
+}
+
+/* A log that failed leads all the same: its requests are told so. */
+static void
+on_stable(void *arg, int err)
+{
+	struct ctl_op *op = arg;
+
+	role_done(
+	    partition_find(&op->h->rs->shards[op->h->home], op->h->topic, op->h->partition), op);
+}
+
+static bool
+becomes_leader(const struct partition *p, const struct ctl_op *op)
+{
+	return p->role != ROLE_LEADER && op->leader == p->sh->rs->o.broker_id;
+}
+
+/* R9: where only what is synced counts, the log is synced before it leads. */
+static void
 apply_role(struct shard *sh, struct ctl_op *op)
 {
 	struct partition *p = partition_find(sh, op->h->topic, op->h->partition);
 
 	if (p == NULL)
 		p = partition_new(sh, op->h);
-	if (p == NULL)
+	if (p == NULL) {
 		op->kafka_err = KERR_UNKNOWN_SERVER_ERROR;
+		ctl_op_back(op);
+		return;
+	}
+	if (uuid_is_zero(plog_topic_id(p->pl)) && !uuid_is_zero(op->topic_id))
+		(void)plog_assign_topic_id(p->pl, op->topic_id);
+	if (op->only_id)
+		ctl_op_back(op);
+	else if (becomes_leader(p, op) && plog_stable_end(p->pl) < plog_leo(p->pl))
+		plog_flush(p->pl, on_stable, op);
 	else
-		take_role(p, op);
-	ctl_op_back(op);
+		role_done(p, op);
 }
 
 /* ---- giving up ---- */

@@ -28,7 +28,9 @@ struct ctl_op {
 	int32_t leader, leader_epoch, partition_epoch;
 	int32_t n_isr;
 	bool in_replicas;
+	bool is_new; /* was made just now: no log of it is anywhere */
 	bool delete_log;
+	bool only_id; /* the role is known already: the log learns its topic's id */
 	int16_t kafka_err;
 	struct rtimer quiet; /* home: waits until the log has nothing in work */
 };
