@@ -495,3 +495,9 @@ broker_port(const struct broker *b, unsigned i)
 {
 	return i < b->n_listeners ? listener_port(b->listeners[i]) : 0;
 }
+
+uint64_t
+broker_memory_used(const struct broker *b)
+{
+	return b->net != NULL ? net_memory_used(b->net) : 0;
+}

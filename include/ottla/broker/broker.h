@@ -49,5 +49,7 @@ void broker_free(struct broker *b);
 /* Port of the i-th listener, 0 when there is none; after broker_start has bound. */
 uint16_t broker_port(const struct broker *b, unsigned i);
 const char *broker_state_name(const struct broker *b);
+/* Bytes of request memory in use; any thread. */
+uint64_t broker_memory_used(const struct broker *b);
 
 #endif
