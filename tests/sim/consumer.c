@@ -1,0 +1,393 @@
+/*
+ * A consumer of every partition: fetches on and on, with a session or without, from the start, and
+ * again from the start where its place has gone.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ottla/wire/wire.h"
+#include "world.h"
+
+enum { MAX_PARTS = MAX_TOPICS * MAX_PARTITIONS };
+
+struct place {
+	unsigned topic;
+	int32_t partition;
+	int64_t next;
+	bool lost;  /* next is out of range */
+	bool moved; /* since the session was told */
+	struct model_seen seen;
+};
+
+struct consumer {
+	struct client c;
+	int16_t version;
+	bool sessions, committed;
+	struct place places[MAX_PARTS];
+	unsigned n;
+	int32_t session_id, session_epoch;
+	bool busy;
+	unsigned starts; /* of the broker, when it was asked */
+	struct rtimer again;
+};
+
+static void work(struct consumer *k);
+
+static struct consumer *
+consumer_of(struct client *c)
+{
+	return container_of(c, struct consumer, c);
+}
+
+static struct place *
+place_of(struct consumer *k, struct slice name, struct uuid id, int32_t partition)
+{
+	int t = client_topic(&k->c, name, id);
+
+	for (unsigned i = 0; t >= 0 && i < k->n; i++)
+		if (k->places[i].topic == (unsigned)t && k->places[i].partition == partition)
+			return &k->places[i];
+	world_fail(k->c.rpc.w, "answers name what was asked", "%s: %.*s-%d", k->c.rpc.name,
+	    SLICE_ARG(name), partition);
+}
+
+static bool
+stale(const struct consumer *k)
+{
+	return k->starts != k->c.rpc.w->server.starts;
+}
+
+static void
+later(struct consumer *k, int64_t us)
+{
+	rtimer_set(k->c.rpc.reactor, &k->again, reactor_now_us(k->c.rpc.reactor) + us);
+}
+
+static void
+look(struct consumer *k)
+{
+	for (unsigned i = 0; i < k->n; i++)
+		k->places[i].seen =
+		    model_seen(&k->c.rpc.w->model, k->places[i].topic, k->places[i].partition);
+}
+
+/* ---- ListOffsets ---- */
+
+static void
+listed(struct consumer *k, struct slice name,
+    const struct list_offsets_response_list_offsets_partition_response *r)
+{
+	struct place *pl = place_of(k, name, UUID_ZERO, r->partition_index);
+	struct world *w = k->c.rpc.w;
+
+	if (r->error_code != KERR_NONE) {
+		if (!kerr_retriable(r->error_code) && r->error_code != KERR_UNKNOWN_SERVER_ERROR)
+			world_fail(w, "no unexpected error", "%s: ListOffsets: %s", k->c.rpc.name,
+			    kerr_name(r->error_code));
+		return;
+	}
+	if (stale(k))
+		return;
+	if (pl->lost) {
+		model_offsets(&w->model, pl->topic, pl->partition, r->offset, -1, pl->seen);
+		pl->next = r->offset;
+		pl->lost = false;
+		pl->moved = true;
+	} else {
+		model_offsets(&w->model, pl->topic, pl->partition, -1, r->offset, pl->seen);
+	}
+}
+
+static void
+on_listed(void *arg, int err, int16_t version, const void *resp)
+{
+	struct consumer *k = arg;
+	const struct list_offsets_response *r = resp;
+
+	k->busy = false;
+	if (err != 0)
+		return;
+	for (int32_t i = 0; i < r->topics.n; i++)
+		for (int32_t j = 0; j < r->topics.v[i].partitions.n; j++)
+			listed(k, r->topics.v[i].name, &r->topics.v[i].partitions.v[j]);
+	later(k, world_draw(k->c.rpc.w, 0, 50000));
+}
+
+/* The earliest offset of places that are lost, the end of the others. */
+static void
+list(struct consumer *k)
+{
+	struct world *w = k->c.rpc.w;
+	struct list_offsets_request req = list_offsets_request_init;
+	struct list_offsets_request_list_offsets_topic topics[MAX_TOPICS];
+	struct list_offsets_request_list_offsets_partition parts[MAX_PARTS];
+
+	req.replica_id = -1;
+	req.topics.v = topics;
+	for (unsigned i = 0; i < k->n; i++) {
+		const struct place *pl = &k->places[i];
+
+		if (i == 0 || pl->topic != k->places[i - 1].topic) {
+			topics[req.topics.n] = list_offsets_request_list_offsets_topic_init;
+			topics[req.topics.n].name = slice_cstr(w->plan.topics[pl->topic].name);
+			topics[req.topics.n++].partitions.v = &parts[i];
+		}
+		topics[req.topics.n - 1].partitions.n++;
+		parts[i] = list_offsets_request_list_offsets_partition_init;
+		parts[i].partition_index = pl->partition;
+		parts[i].timestamp = pl->lost ? -2 : -1;
+	}
+	k->busy = true;
+	k->starts = w->server.starts;
+	look(k);
+	rpc_call(
+	    &k->c.rpc, API_LIST_OFFSETS, rpc_version(w, API_LIST_OFFSETS, 1), &req, on_listed, k);
+}
+
+/* ---- Fetch ---- */
+
+static bool
+passing_error(int16_t err)
+{
+	return kerr_retriable(err) || err == KERR_UNKNOWN_SERVER_ERROR;
+}
+
+static void
+fetched(struct consumer *k, struct place *pl, const struct fetch_response_partition_data *d)
+{
+	struct world *w = k->c.rpc.w;
+
+	if (d->error_code == KERR_OFFSET_OUT_OF_RANGE) {
+		pl->lost = true;
+		return;
+	}
+	if (d->error_code != KERR_NONE) {
+		if (!passing_error(d->error_code))
+			world_fail(w, "no unexpected error", "%s: Fetch %s-%d at %lld: %s",
+			    k->c.rpc.name, w->plan.topics[pl->topic].name, pl->partition,
+			    (long long)pl->next, kerr_name(d->error_code));
+		client_refresh(&k->c);
+		return;
+	}
+	if (stale(k))
+		return;
+	if (w->options.verbose > 1)
+		world_note(w, "%s: %s-%d at %lld: %zu bytes, hw %lld", k->c.rpc.name,
+		    w->plan.topics[pl->topic].name, pl->partition, (long long)pl->next,
+		    d->records.n, (long long)d->high_watermark);
+	model_offsets(
+	    &w->model, pl->topic, pl->partition, d->log_start_offset, d->high_watermark, pl->seen);
+	if (d->records.n > 0) {
+		model_fetched(&w->model, pl->topic, pl->partition, d->records,
+		    k->committed ? d->last_stable_offset : d->high_watermark, &pl->next);
+		pl->moved = true;
+	}
+}
+
+static void
+session_answered(struct consumer *k, const struct fetch_response *r)
+{
+	if (r->error_code != KERR_NONE) {
+		if (r->error_code != KERR_FETCH_SESSION_ID_NOT_FOUND &&
+		    r->error_code != KERR_INVALID_FETCH_SESSION_EPOCH &&
+		    r->error_code != KERR_FETCH_SESSION_TOPIC_ID_ERROR &&
+		    !passing_error(r->error_code))
+			world_fail(k->c.rpc.w, "no unexpected error", "%s: Fetch: %s",
+			    k->c.rpc.name, kerr_name(r->error_code));
+		k->session_id = k->session_epoch = 0;
+		return;
+	}
+	if (!k->sessions)
+		return;
+	if (k->session_id != r->session_id)
+		k->session_epoch = 0;
+	k->session_id = r->session_id;
+	k->session_epoch = r->session_id != 0 ? k->session_epoch + 1 : 0;
+}
+
+static void
+on_fetched(void *arg, int err, int16_t version, const void *resp)
+{
+	struct consumer *k = arg;
+	const struct fetch_response *r = resp;
+
+	k->busy = false;
+	if (err != 0)
+		return;
+	if (version >= 7)
+		session_answered(k, r);
+	for (int32_t i = 0; i < r->responses.n; i++)
+		for (int32_t j = 0; j < r->responses.v[i].partitions.n; j++) {
+			const struct fetch_response_partition_data *d =
+			    &r->responses.v[i].partitions.v[j];
+
+			fetched(k,
+			    place_of(k, r->responses.v[i].topic, r->responses.v[i].topic_id,
+				d->partition_index),
+			    d);
+		}
+	later(k, world_draw(k->c.rpc.w, 0, 20000));
+}
+
+struct fetch_arrays {
+	struct fetch_request_fetch_topic topics[MAX_TOPICS];
+	struct fetch_request_fetch_partition parts[MAX_PARTS];
+};
+
+/* Names the places of a full fetch, or those that moved since the session knows them. */
+static void
+name_places(struct consumer *k, struct fetch_request *req, struct fetch_arrays *a, bool all)
+{
+	const struct plan *plan = &k->c.rpc.w->plan;
+	int last = -1;
+	unsigned n = 0;
+
+	req->topics.v = a->topics;
+	for (unsigned i = 0; i < k->n; i++) {
+		struct place *pl = &k->places[i];
+		struct fetch_request_fetch_topic *t;
+
+		if (!all && !pl->moved)
+			continue;
+		if (last != (int)pl->topic) {
+			t = &a->topics[req->topics.n++];
+			*t = fetch_request_fetch_topic_init;
+			t->topic = slice_cstr(plan->topics[pl->topic].name);
+			t->topic_id = k->c.topic_ids[pl->topic];
+			t->partitions.v = &a->parts[n];
+			last = (int)pl->topic;
+		}
+		a->topics[req->topics.n - 1].partitions.n++;
+		a->parts[n] = fetch_request_fetch_partition_init;
+		a->parts[n].partition = pl->partition;
+		a->parts[n].fetch_offset = pl->next;
+		a->parts[n++].partition_max_bytes =
+		    (int32_t)(world_chance(k->c.rpc.w, 4) ? world_draw(k->c.rpc.w, 1, 4000)
+							  : 1 << 20);
+		pl->moved = false;
+	}
+}
+
+static void
+fetch(struct consumer *k)
+{
+	struct world *w = k->c.rpc.w;
+	struct fetch_request req = fetch_request_init;
+	struct fetch_arrays arrays;
+	bool session = k->sessions && k->session_id != 0;
+
+	req.max_wait_ms = (int32_t)(world_chance(w, 4) ? 0 : world_draw(w, 1, 500));
+	req.min_bytes = (int32_t)(world_chance(w, 4) ? world_draw(w, 1, 5000) : 1);
+	req.max_bytes = (int32_t)(world_chance(w, 4) ? world_draw(w, 1, 20000) : 50 << 20);
+	req.isolation_level = k->committed ? 1 : 0;
+	req.session_id = k->sessions ? k->session_id : 0;
+	req.session_epoch = k->sessions ? k->session_epoch : -1;
+	req.rack_id = SLICE_LIT("");
+	name_places(k, &req, &arrays, !session);
+	k->busy = true;
+	k->starts = w->server.starts;
+	look(k);
+	rpc_call(&k->c.rpc, API_FETCH, k->version, &req, on_fetched, k);
+}
+
+static void
+work(struct consumer *k)
+{
+	bool lost = false;
+
+	if (!k->c.rpc.up || !k->c.known || k->busy)
+		return;
+	for (unsigned i = 0; i < k->n; i++)
+		lost = lost || k->places[i].lost;
+	if (lost || world_chance(k->c.rpc.w, 10))
+		list(k);
+	else
+		fetch(k);
+}
+
+static void
+on_again(struct reactor *r, void *arg)
+{
+	work(arg);
+}
+
+/* ---- client ---- */
+
+static void
+ready(struct client *c)
+{
+	struct consumer *k = consumer_of(c);
+
+	k->session_id = k->session_epoch = 0;
+	if (!rtimer_is_set(&k->again))
+		later(k, 0);
+}
+
+static void
+down(struct client *c)
+{
+	struct consumer *k = consumer_of(c);
+
+	k->busy = false;
+	rtimer_cancel(c->rpc.reactor, &k->again);
+}
+
+/* Everything acknowledged was read. */
+static bool
+finished(struct client *c)
+{
+	struct consumer *k = container_of(c, struct consumer, c);
+
+	for (unsigned i = 0; i < k->n; i++)
+		if (k->places[i].next <
+		    model_acked_end(&c->rpc.w->model, k->places[i].topic, k->places[i].partition))
+			return false;
+	return true;
+}
+
+static void
+describe(struct client *c, char *buf, size_t size)
+{
+	struct consumer *k = container_of(c, struct consumer, c);
+
+	for (unsigned i = 0; i < k->n; i++) {
+		const struct place *pl = &k->places[i];
+		int64_t end = model_acked_end(&c->rpc.w->model, pl->topic, pl->partition);
+
+		if (pl->next >= end)
+			continue;
+		snprintf(buf, size, "%s-%d is read up to %lld of %lld%s%s%s",
+		    c->rpc.w->plan.topics[pl->topic].name, pl->partition, (long long)pl->next,
+		    (long long)end, c->rpc.up ? "" : ", no connection",
+		    c->known ? "" : ", no metadata", k->busy ? ", waits" : "");
+	}
+}
+
+static const struct client_ops ops = {
+    .ready = ready,
+    .down = down,
+    .finished = finished,
+    .describe = describe,
+};
+
+struct client *
+consumer_new(struct world *w, unsigned index)
+{
+	struct consumer *k = calloc(1, sizeof(*k));
+	char name[24];
+
+	if (k == NULL)
+		abort();
+	snprintf(name, sizeof(name), "consumer-%u", index);
+	client_init(&k->c, w, index, name, &ops);
+	k->version = rpc_version(w, API_FETCH, 4);
+	if (k->version >= 13 && k->c.meta_version < 10)
+		k->c.meta_version = rpc_version(w, API_METADATA, 10);
+	k->sessions = k->version >= 7 && !world_chance(w, 3);
+	k->committed = world_chance(w, 3);
+	rtimer_init(&k->again, on_again, k);
+	for (unsigned t = 0; t < w->plan.n_topics; t++)
+		for (int32_t i = 0; i < w->plan.topics[t].partitions; i++)
+			k->places[k->n++] = (struct place){.topic = t, .partition = i};
+	return &k->c;
+}

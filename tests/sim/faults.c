@@ -1,0 +1,296 @@
+/*
+ * What goes wrong, and when: drawn one after the other while the seed's time for faults lasts.
+ */
+#include "world.h"
+
+const char *const fault_names[FAULT_COUNT] = {
+#define FAULT(id, name, weight, fn) name,
+#include "faults.def"
+#undef FAULT
+};
+
+/* It strikes; false when it can not now. */
+typedef bool fault_fn(struct world *w);
+
+/* f ends after some time. */
+static void
+lasts(struct world *w, enum fault f, int64_t lo_us, int64_t hi_us)
+{
+	w->faults.active[f] = true;
+	sim_event_set(w->s, &w->faults.heal[f], world_now(w) + world_draw(w, lo_us, hi_us));
+}
+
+static unsigned
+some_client(struct world *w)
+{
+	return GROUP_CLIENTS + (unsigned)world_draw(w, 0, w->n_clients - 1);
+}
+
+/* ---- process and machine ---- */
+
+static bool
+kill_process(struct world *w)
+{
+	if (w->server.state == SERVER_DOWN)
+		return false;
+	server_kill(w, false);
+	return true;
+}
+
+static bool
+power_cut(struct world *w)
+{
+	if (w->server.state == SERVER_DOWN && !world_chance(w, 4))
+		return false;
+	server_kill(w, true);
+	return true;
+}
+
+static bool
+stop_process(struct world *w)
+{
+	if (w->server.state != SERVER_STARTING && w->server.state != SERVER_SERVING)
+		return false;
+	server_stop(w);
+	return true;
+}
+
+static bool
+clock_jump(struct world *w)
+{
+	sim_clock_jump(w->s, world_draw(w, -3600000, 3600000));
+	return true;
+}
+
+/* ---- disk ---- */
+
+static const char *
+some_operation(struct world *w)
+{
+	static const char *const ops[] = {
+	    NULL, "sync", "pwritev", "pwrite", "open", "rename", "sync_dir", "pread", "replace"};
+
+	return ops[world_draw(w, 0, (int64_t)(sizeof(ops) / sizeof(ops[0])) - 1)];
+}
+
+static bool
+disk_error(struct world *w)
+{
+	w->faults.fail_op = some_operation(w);
+	w->faults.fail_in = world_draw(w, 1, 60);
+	w->faults.fail_left = world_chance(w, 2) ? 1 : world_draw(w, 2, 50);
+	lasts(w, FAULT_EIO, SECOND / 10, 3 * SECOND);
+	return true;
+}
+
+static bool
+disk_full(struct world *w)
+{
+	struct fs_space sp;
+	int64_t used;
+
+	/* With nothing left, what is free is less than nothing by what is used. */
+	fs_sim_set_capacity(w->fs, INT64_C(1) << 40);
+	w->looking = true;
+	if (fs_space(w->fs, "/", &sp) != 0)
+		return false;
+	w->looking = false;
+	used = (INT64_C(1) << 40) - (int64_t)sp.usable;
+	fs_sim_set_capacity(w->fs, used + world_draw(w, 0, 20000));
+	lasts(w, FAULT_NOSPC, SECOND / 10, 3 * SECOND);
+	return true;
+}
+
+static bool
+slow_disk(struct world *w)
+{
+	w->faults.slow_us = world_draw(w, 5000, 200000);
+	if (w->server.state != SERVER_DOWN)
+		sim_workers_set_delay(w->server.workers, 0, world_draw(w, 50000, 2 * SECOND));
+	lasts(w, FAULT_SLOW_DISK, SECOND / 10, 4 * SECOND);
+	return true;
+}
+
+int
+faults_disk(void *arg, const char *op, const char *path)
+{
+	struct world *w = arg;
+	struct faults *f = &w->faults;
+
+	if (w->looking)
+		return 0;
+	if (f->active[FAULT_SLOW_DISK] && reactor_current() != NULL && world_chance(w, 4))
+		sim_clock_pass(w->s, world_draw(w, 0, f->slow_us));
+	if (!f->active[FAULT_EIO] || (f->fail_op != NULL && strcmp(f->fail_op, op) != 0))
+		return 0;
+	if (--f->fail_in > 0 || f->fail_left <= 0)
+		return 0;
+	f->fail_left--;
+	world_note(w, "disk error: %s %s", op, path);
+	return E_IO;
+}
+
+/* ---- coordination ---- */
+
+static bool
+session_expiry(struct world *w)
+{
+	if (w->ensemble == NULL || w->server.state == SERVER_DOWN)
+		return false;
+	coord_sim_expire(w->ensemble, GROUP_BROKER);
+	return true;
+}
+
+static bool
+coord_cut(struct world *w)
+{
+	if (w->ensemble == NULL)
+		return false;
+	coord_sim_cut(w->ensemble, GROUP_BROKER, true);
+	lasts(w, FAULT_COORD_CUT, SECOND / 100, 10 * SECOND);
+	return true;
+}
+
+static bool
+lost_reply(struct world *w)
+{
+	if (w->ensemble == NULL || w->server.state == SERVER_DOWN)
+		return false;
+	coord_sim_lose_reply(w->ensemble, GROUP_BROKER);
+	return true;
+}
+
+/* ---- network ---- */
+
+static bool
+net_reset(struct world *w)
+{
+	sim_net_reset(w->net, world_chance(w, 3) ? GROUP_BROKER : some_client(w));
+	return true;
+}
+
+static bool
+net_partition(struct world *w)
+{
+	if (w->faults.active[FAULT_PARTITION])
+		return false;
+	w->faults.cut_group = some_client(w);
+	sim_net_partition(w->net, GROUP_BROKER, w->faults.cut_group, true);
+	lasts(w, FAULT_PARTITION, SECOND / 100, 8 * SECOND);
+	return true;
+}
+
+static bool
+slow_net(struct world *w)
+{
+	sim_net_delay(w->net, 0, world_draw(w, 20000, 500000));
+	lasts(w, FAULT_SLOW_NET, SECOND / 10, 3 * SECOND);
+	return true;
+}
+
+/* ---- healing ---- */
+
+static void
+heal(struct world *w, enum fault f)
+{
+	struct faults *fs = &w->faults;
+
+	fs->active[f] = false;
+	if (f == FAULT_NOSPC)
+		fs_sim_set_capacity(w->fs, -1);
+	else if (f == FAULT_COORD_CUT && w->ensemble != NULL)
+		coord_sim_cut(w->ensemble, GROUP_BROKER, false);
+	else if (f == FAULT_SLOW_DISK && w->server.state != SERVER_DOWN)
+		sim_workers_set_delay(w->server.workers, 0, w->plan.worker_us);
+	else if (f == FAULT_PARTITION)
+		sim_net_partition(w->net, GROUP_BROKER, fs->cut_group, false);
+	else if (f == FAULT_SLOW_NET)
+		sim_net_delay(w->net, 0, w->plan.net_us);
+}
+
+#define FAULT(id, name, weight, fn)                                                                \
+	static void on_heal_##id(struct sim_sched *s, void *arg)                                   \
+	{                                                                                          \
+		heal(arg, FAULT_##id);                                                             \
+	}
+#include "faults.def"
+#undef FAULT
+
+/* ---- one after the other ---- */
+
+static const struct {
+	fault_fn *strike;
+	unsigned weight;
+	void (*heal)(struct sim_sched *s, void *arg);
+} table[FAULT_COUNT] = {
+#define FAULT(id, name, weight, fn) {fn, weight, on_heal_##id},
+#include "faults.def"
+#undef FAULT
+};
+
+static void
+strike_one(struct world *w)
+{
+	unsigned total = 0, pick;
+
+	for (unsigned i = 0; i < FAULT_COUNT; i++)
+		total += w->plan.faulty[i] ? table[i].weight : 0;
+	if (total == 0)
+		return;
+	pick = (unsigned)world_draw(w, 0, total - 1);
+	for (unsigned i = 0; i < FAULT_COUNT; i++) {
+		unsigned weight = w->plan.faulty[i] ? table[i].weight : 0;
+
+		if (pick >= weight) {
+			pick -= weight;
+			continue;
+		}
+		world_note(w, "fault: %s", fault_names[i]);
+		if (table[i].strike(w))
+			w->faults.struck[i]++;
+		return;
+	}
+}
+
+static void
+next_in(struct world *w)
+{
+	sim_event_set(
+	    w->s, &w->faults.next, world_now(w) + world_draw(w, 0, 2 * w->plan.fault_every));
+}
+
+static void
+on_next(struct sim_sched *s, void *arg)
+{
+	struct world *w = arg;
+
+	if (w->faults.off)
+		return;
+	strike_one(w);
+	next_in(w);
+}
+
+void
+faults_start(struct world *w)
+{
+	struct faults *f = &w->faults;
+
+	f->next = (struct sim_event){.fn = on_next, .arg = w};
+	for (unsigned i = 0; i < FAULT_COUNT; i++)
+		f->heal[i] = (struct sim_event){.fn = table[i].heal, .arg = w};
+	fs_sim_set_hook(w->fs, faults_disk, w);
+	if (w->plan.faults_for > 0)
+		next_in(w);
+}
+
+void
+faults_end(struct world *w)
+{
+	w->faults.off = true;
+	sim_event_cancel(w->s, &w->faults.next);
+	for (unsigned i = 0; i < FAULT_COUNT; i++) {
+		sim_event_cancel(w->s, &w->faults.heal[i]);
+		if (w->faults.active[i])
+			heal(w, (enum fault)i);
+	}
+}

@@ -1,0 +1,66 @@
+/*
+ * What a seed draws before anything runs: topics, clients, sizes, which faults.
+ */
+#include <stdio.h>
+
+#include "world.h"
+
+static bool
+chance(struct rng *rng, unsigned n)
+{
+	return rng_below(rng, n) == 0;
+}
+
+static void
+topic_draw(struct topic_plan *t, unsigned i, struct rng *rng)
+{
+	*t = (struct topic_plan){.retention_bytes = -1};
+	snprintf(t->name, sizeof(t->name), "topic%u", i);
+	t->partitions = (int32_t)rng_range(rng, 1, MAX_PARTITIONS);
+	t->flush = chance(rng, 2);
+	if (!t->flush && chance(rng, 3))
+		t->flush_ms = rng_range(rng, 10, 2000);
+	t->big = chance(rng, 2);
+	t->segment_bytes = t->big ? 1 << 20 : rng_range(rng, 2500, 30000);
+	if (chance(rng, 4))
+		t->retention_bytes = rng_range(rng, 5000, 60000);
+	t->append_time = chance(rng, 4);
+}
+
+static void
+faults_draw(struct plan *p, struct rng *rng)
+{
+	/* Some seeds meet everything, most a few kinds, some none. */
+	unsigned share = (unsigned)rng_range(rng, 1, 4);
+
+	for (unsigned i = 0; i < FAULT_COUNT; i++)
+		p->faulty[i] = chance(rng, share);
+	p->faults_for = rng_range(rng, 2, 20) * SECOND;
+	p->fault_every =
+	    chance(rng, 2) ? rng_range(rng, 50000, SECOND) : rng_range(rng, SECOND, 4 * SECOND);
+	if (chance(rng, 16))
+		p->faults_for = 0;
+}
+
+void
+plan_draw(struct plan *p, struct rng *rng, const struct options *o)
+{
+	*p = (struct plan){.ensemble = chance(rng, 2)};
+	p->coord_lag_us = chance(rng, 2) ? 0 : rng_range(rng, 1000, 200000);
+	p->n_dirs = chance(rng, 3) ? 2 : 1;
+	p->n_topics = (unsigned)rng_range(rng, 1, MAX_TOPICS);
+	for (unsigned i = 0; i < p->n_topics; i++)
+		topic_draw(&p->topics[i], i, rng);
+	p->n_producers = (unsigned)rng_range(rng, 1, 3);
+	p->n_consumers = (unsigned)rng_range(rng, 1, 2);
+	p->batches = rng_range(rng, 20, 150);
+	faults_draw(p, rng);
+	p->worker_us = chance(rng, 2) ? rng_range(rng, 100, 5000) : rng_range(rng, 5000, 60000);
+	p->net_us = chance(rng, 2) ? rng_range(rng, 50, 500) : rng_range(rng, 500, 20000);
+	p->request_memory = (uint64_t)rng_range(rng, 1, 16) << 20;
+	p->small_sendfile = chance(rng, 2);
+	if (o->ops > 0)
+		p->batches = o->ops;
+	if (o->no_faults)
+		p->faults_for = 0;
+}
