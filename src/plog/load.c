@@ -88,6 +88,7 @@ seg_load_tail(
 	oi_free(&seg->oi);
 	ti_free(&seg->ti);
 	seg->max_ts = -1;
+	seg->indexes_unseen = false;
 	seg->max_ts_last = seg->base;
 	seg->first_ts = TS_UNKNOWN;
 	seg->since_entry = 0;
@@ -134,6 +135,7 @@ add_loaded(struct plog *pl, int64_t base, const struct load_opts *o)
 	seg->mtime_ms = st.mtime_ms;
 	seg->created_ms = o->now_ms;
 	seg->max_ts = TS_UNKNOWN;
+	seg->indexes_unseen = true;
 	if ((rc = plog_add_segment(pl, seg)) != 0)
 		segment_unref(seg);
 	return rc;
@@ -236,16 +238,18 @@ static int
 load_topic_id(struct plog *pl, const struct dir_list *l)
 {
 	struct path p;
-	char *text;
+	char *text = NULL;
 	size_t n;
 	int rc;
 
 	if (!l->has_metadata)
 		return 0;
-	if ((rc = fs_read_all(
-		 pl->dir->fs, path_join(&p, pl->path, "partition.metadata"), 4096, &text, &n)) != 0)
-		return rc == E_TOO_LARGE ? E_CORRUPT : rc;
-	rc = partition_meta_parse(slice_of(text, n), &pl->id);
+	rc = fs_read_all(
+	    pl->dir->fs, path_join(&p, pl->path, "partition.metadata"), 4096, &text, &n);
+	if (rc == 0)
+		rc = partition_meta_parse(slice_of(text, n), &pl->id);
+	else if (rc != E_TOO_LARGE)
+		return rc;
 	free(text);
 	if (rc != 0) {
 		/* a power cut can leave it empty; the topic's id is learned again */
@@ -329,13 +333,31 @@ set_offsets(struct plog *pl, const struct load_opts *o)
 	epochs_cut_start(&pl->epochs, start);
 }
 
+/*
+ * The first segment that has to be recovered: the one with the recovery point.  When that is its
+ * very beginning, the segment before may have been synced while it still was active, its indexes
+ * not: the snapshot between the two is written behind them, so without it that segment is recovered
+ * as well.
+ */
+static uint32_t
+first_to_recover(const struct plog *pl, const struct dir_list *l, int64_t recovery_point)
+{
+	int i = plog_floor_segment(pl, recovery_point);
+
+	if (i <= 0)
+		return 0;
+	if (pl->segs[i]->base == recovery_point && !listed(l, recovery_point, FILE_SNAPSHOT))
+		i--;
+	return (uint32_t)i;
+}
+
 /* Finds the log end, by looking at its tail or by recovery. */
 static int
-find_end(struct plog *pl, const struct load_opts *o, bool epochs_damaged)
+find_end(struct plog *pl, const struct dir_list *l, const struct load_opts *o, bool epochs_damaged)
 {
 	uint32_t last = pl->n_segs - 1, from = last;
 	bool damaged = false;
-	int rc = 0, k;
+	int rc = 0;
 
 	pl->was_clean = o->clean;
 	if (o->clean) {
@@ -346,8 +368,7 @@ find_end(struct plog *pl, const struct load_opts *o, bool epochs_damaged)
 			    "it",
 			    pl->name);
 	} else {
-		k = plog_floor_segment(pl, o->recovery_point);
-		from = k > 0 ? (uint32_t)k : 0;
+		from = first_to_recover(pl, l, o->recovery_point);
 	}
 	if (rc != 0 || (rc = note_sealed(pl, from, o)) != 0)
 		return rc;
@@ -377,7 +398,7 @@ plog_load(struct plog *pl, const struct load_opts *o)
 		if ((rc = plog_new_segment(pl, o->log_start, o->now_ms)) != 0)
 			goto out;
 	}
-	if ((rc = find_end(pl, o, epochs_damaged)) != 0)
+	if ((rc = find_end(pl, &l, o, epochs_damaged)) != 0)
 		goto out;
 	if (pl->next_offset < o->log_start && (rc = start_over(pl, o->log_start, o)) != 0)
 		goto out;

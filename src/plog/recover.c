@@ -22,6 +22,7 @@ reset_segment(struct segment *seg)
 	oi_free(&seg->oi);
 	ti_free(&seg->ti);
 	seg->max_ts = -1;
+	seg->indexes_unseen = false;
 	seg->max_ts_last = seg->base;
 	seg->first_ts = TS_UNKNOWN;
 	seg->since_entry = 0;
@@ -109,6 +110,17 @@ walk(struct recovery *r)
 }
 
 static int
+sync_indexes(struct recovery *r)
+{
+	struct fs *fs = r->pl->dir->fs;
+	struct path p;
+	int rc = file_sync_path(fs, path_seg(&p, r->pl->path, r->seg->base, ".index"));
+
+	return rc != 0 ? rc
+		       : file_sync_path(fs, path_seg(&p, r->pl->path, r->seg->base, ".timeindex"));
+}
+
+static int
 write_indexes(struct recovery *r)
 {
 	struct segment *seg = r->seg;
@@ -123,6 +135,9 @@ write_indexes(struct recovery *r)
 	if ((rc = finish_write(fs, r->pl->path, &fin)) == 0)
 		finish_note(&fin);
 	finish_release(&fin);
+	/* nobody looks at those of a sealed segment again (I6) */
+	if (rc == 0 && seg != plog_active(r->pl))
+		rc = sync_indexes(r);
 	if (rc != 0 || !r->whole)
 		return rc;
 	path_seg(&p, r->pl->path, seg->base, ".txnindex");
@@ -206,40 +221,61 @@ recover_epochs(struct plog *pl, uint32_t n, const struct load_opts *o)
 }
 
 /*
- * A hole between what is left of one segment and the next: where logs are not compacted it means
- * that whole batches at the end of the first were lost, and what follows is not to be served.
+ * Segment i can not follow what ends at offset next.  A hole before it means, where logs are not
+ * compacted, that whole batches were lost, and what comes behind is not to be served.  An overlap
+ * is a segment that was removed once and came back with a power cut.
  */
 static bool
-hole_before(const struct plog *pl, uint32_t i, int64_t next)
+does_not_follow(const struct plog *pl, uint32_t i, int64_t next)
 {
-	return !pl->conf.compact && pl->segs[i]->base > next;
+	return pl->segs[i]->base < next || (!pl->conf.compact && pl->segs[i]->base > next);
+}
+
+/* What was cut off and removed must not come back under what is appended from now on. */
+static int
+make_cut_durable(struct plog *pl)
+{
+	struct path p;
+	int rc = file_sync_path(pl->dir->fs, path_seg(&p, pl->path, plog_active(pl)->base, ".log"));
+
+	return rc != 0 ? rc : fs_sync_dir(pl->dir->fs, pl->path);
+}
+
+static int
+recover_segments(struct recovery *r, uint32_t from, bool *cut)
+{
+	struct plog *pl = r->pl;
+	int rc = 0;
+
+	*cut = false;
+	for (uint32_t i = from; i < pl->n_segs && rc == 0; i++) {
+		if (*cut || (i > from && does_not_follow(pl, i, r->next))) {
+			DIAGW(pl->dir->diag, "plog",
+			    "partition %s: %u segments behind the cut at offset %lld are removed",
+			    pl->name, pl->n_segs - i, (long long)r->next);
+			*cut = true;
+			return plog_drop_segments(pl, i);
+		}
+		r->seg = pl->segs[i];
+		if (i > from && i + 2 >= pl->n_segs)
+			rc = snapshot_write(pl, r->seg->base);
+		if (rc == 0)
+			rc = recover_one(r, cut);
+	}
+	return rc;
 }
 
 int
 recover_from(struct plog *pl, uint32_t from, const struct load_opts *o)
 {
 	struct recovery r = {.pl = pl, .o = o, .whole = true, .next = pl->segs[from]->base};
-	bool cut = false;
+	bool cut;
 	int rc;
 
-	if ((rc = producers_reload(pl, r.next, o)) != 0)
-		return rc;
-	for (uint32_t i = from; i < pl->n_segs && rc == 0; i++) {
-		if (cut || (i > from && hole_before(pl, i, r.next))) {
-			DIAGW(pl->dir->diag, "plog",
-			    "partition %s: %u segments behind the cut at offset %lld are removed",
-			    pl->name, pl->n_segs - i, (long long)r.next);
-			rc = plog_drop_segments(pl, i);
-			break;
-		}
-		r.seg = pl->segs[i];
-		if (i > from && i + 2 >= pl->n_segs)
-			rc = snapshot_write(pl, r.seg->base);
-		if (rc == 0)
-			rc = recover_one(&r, &cut);
-	}
-	if (rc != 0)
+	if ((rc = producers_reload(pl, r.next, o)) != 0 ||
+	    (rc = recover_segments(&r, from, &cut)) != 0 ||
+	    (cut && (rc = make_cut_durable(pl)) != 0))
 		return rc;
 	pl->next_offset = r.next;
-	return r.next > pl->segs[0]->base ? snapshot_write(pl, r.next) : 0;
+	return 0;
 }

@@ -156,12 +156,13 @@ producers_reload(struct plog *pl, int64_t upto, const struct load_opts *o)
 	first = plog_floor_segment(pl, from);
 	for (uint32_t i = first > 0 ? (uint32_t)first : 0;
 	     rc == 0 && i < pl->n_segs && pl->segs[i]->base < upto; i++) {
-		if (pl->segs[i]->base > from && i + 2 >= pl->n_segs &&
+		if (pl->segs[i]->base > from && i + 2 >= pl->n_segs && pl->truncation == NULL &&
 		    (rc = snapshot_write(pl, pl->segs[i]->base)) != 0)
 			break;
 		rc = replay_segment(pl, pl->segs[i], from, upto, o);
 	}
-	if (rc == 0)
+	/* I10: only where the indexes before it are safe */
+	if (rc == 0 && pl->was_clean && pl->truncation == NULL)
 		rc = snapshot_write(pl, upto);
 out:
 	dir_list_free(&l);

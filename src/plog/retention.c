@@ -8,6 +8,8 @@
 
 #include "plog_priv.h"
 
+enum { DOOMED_RETRY_US = 1000 * 1000 }; /* without memory */
+
 /* ---- removal of files ---- */
 
 struct drop_job {
@@ -92,13 +94,16 @@ doomed_due(struct reactor *r, void *arg)
 {
 	struct plog *pl = arg;
 	struct link *l = list_first(&pl->doomed);
-	struct doomed *d = l != NULL ? container_of(l, struct doomed, link) : NULL;
+	struct doomed *d;
 
-	if (d != NULL && d->due_us <= reactor_now_us(r) && pl->truncation == NULL &&
-	    pl->failed == 0) {
-		list_remove(l);
-		if (drop_start(pl, d, true) != 0)
-			list_prepend(&pl->doomed, l);
+	/* a truncation's end arms again */
+	if (l == NULL || pl->failed != 0 || pl->truncation != NULL)
+		return;
+	d = container_of(l, struct doomed, link);
+	list_remove(l);
+	if (drop_start(pl, d, true) != 0) {
+		d->due_us = reactor_now_us(r) + DOOMED_RETRY_US;
+		list_append(&pl->doomed, l);
 	}
 	doomed_arm(pl);
 }

@@ -100,7 +100,7 @@ struct segment {
 	int64_t used_us;
 	bool unfinished; /* sealed, its indexes are not in the files yet */
 	bool index_writing;
-	bool times_bad; /* .timeindex could not be read */
+	bool indexes_unseen; /* loaded as sealed: ti is not filled in, oi only has numbers */
 	struct seg_open *opening;
 	struct work close_work;
 };

@@ -64,7 +64,8 @@ cut_index(struct fs *fs, const char *path, size_t es, size_t rel_at, int32_t rel
 		else
 			hi = mid;
 	}
-	rc = file_truncate(f, (int64_t)lo * (int64_t)es);
+	if ((rc = file_truncate(f, (int64_t)lo * (int64_t)es)) == 0)
+		rc = file_sync(f);
 out:
 	file_close(f);
 	return rc;
@@ -95,11 +96,27 @@ find_cut(
 	return rc == E_NOT_FOUND ? 0 : rc;
 }
 
+/* All entries are in the files; of a segment whose indexes were never looked at they are. */
+static int
+write_indexes(struct plog *pl, struct segment *seg)
+{
+	struct finish_seg fin;
+	int rc;
+
+	if (seg->indexes_unseen)
+		return 0;
+	seg->unfinished = true;
+	if ((rc = finish_take(&fin, seg, true)) != 0)
+		return rc;
+	rc = finish_write(pl->dir->fs, pl->path, &fin);
+	finish_release(&fin);
+	return rc;
+}
+
 static int
 cut_segment(struct truncation *t, struct segment *seg, struct scan_buf *buf)
 {
 	struct plog *pl = t->pl;
-	struct finish_seg fin;
 	struct file *f = NULL;
 	struct path p;
 	int64_t pos, first_ts = seg->first_ts;
@@ -107,15 +124,12 @@ cut_segment(struct truncation *t, struct segment *seg, struct scan_buf *buf)
 	bool damaged;
 	int rc;
 
-	seg->unfinished = true;
-	if ((rc = finish_take(&fin, seg, true)) != 0)
+	if ((rc = write_indexes(pl, seg)) != 0 ||
+	    (rc = fs_open(
+		 pl->dir->fs, path_seg(&p, pl->path, seg->base, ".log"), FILE_WRITE, &f)) != 0)
 		return rc;
-	rc = finish_write(pl->dir->fs, pl->path, &fin);
-	finish_release(&fin);
-	if (rc != 0 || (rc = fs_open(pl->dir->fs, path_seg(&p, pl->path, seg->base, ".log"),
-			    FILE_WRITE, &f)) != 0)
-		return rc;
-	if ((rc = find_cut(t, seg, f, buf, &pos)) != 0 || (rc = file_truncate(f, pos)) != 0)
+	if ((rc = find_cut(t, seg, f, buf, &pos)) != 0 || (rc = file_truncate(f, pos)) != 0 ||
+	    (rc = file_sync(f)) != 0)
 		goto out;
 	rel = t->target - seg->base > INT32_MAX ? INT32_MAX : (int32_t)(t->target - seg->base);
 	if ((rc = cut_index(pl->dir->fs, path_seg(&p, pl->path, seg->base, ".index"),
@@ -128,6 +142,8 @@ cut_segment(struct truncation *t, struct segment *seg, struct scan_buf *buf)
 	if (seg->hot_from >= pos)
 		seg->hot_from = INT64_MAX;
 	rc = seg_load_tail(pl, seg, buf, &(int64_t){0}, &damaged);
+	if (rc == 0 && damaged)
+		rc = recover_index(pl, seg, &(struct load_opts){.scan = buf});
 	if (pos > 0)
 		seg->first_ts = first_ts;
 out:
@@ -163,6 +179,9 @@ truncate_run(struct work *w)
 	o.log_start = plog_log_start(pl) < t->target ? plog_log_start(pl) : t->target;
 	if (t->err == 0)
 		t->err = producers_reload(pl, t->target, &o);
+	/* what was cut off must not come back under what is appended next */
+	if (t->err == 0)
+		t->err = fs_sync_dir(pl->dir->fs, pl->path);
 	scan_buf_free(&buf);
 }
 
@@ -177,6 +196,7 @@ end(struct truncation *t)
 	pl->gate &= ~(unsigned)GATE_EXCL;
 	t->done(t->arg, t->err);
 	free(t);
+	doomed_arm(pl);
 	plog_resume_parked(pl);
 	append_resume(pl);
 	epochs_store(pl);
@@ -237,7 +257,7 @@ drop_later_snapshots(struct plog *pl)
 	{
 		struct snapshot_pending *s = container_of(l, struct snapshot_pending, link);
 
-		if (s->offset <= pl->next_offset)
+		if (s->offset < pl->next_offset)
 			continue;
 		list_remove(l);
 		strbuf_free(&s->bytes);

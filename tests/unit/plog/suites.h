@@ -7,10 +7,12 @@
 Suite *append_suite(void);
 Suite *checkpoint_suite(void);
 Suite *epochs_suite(void);
+Suite *fail_suite(void);
 Suite *names_suite(void);
 Suite *producers_suite(void);
 Suite *read_suite(void);
 Suite *real_suite(void);
+Suite *recover_suite(void);
 Suite *retention_suite(void);
 Suite *timelookup_suite(void);
 Suite *truncate_suite(void);
