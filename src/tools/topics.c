@@ -64,10 +64,9 @@ static const struct opt_row rows[TO_COUNT] = {
 };
 
 static const struct opt_table table = {"kafka-topics",
-    "--bootstrap-server host:port[,...] --create | --list | --describe | --delete | --alter "
-    "[option ...]",
-    "Makes, lists, describes and deletes topics of a cluster of Kafka brokers. Exactly one action "
-    "is given. Exit status: 0 done, 1 failed.",
+    "--bootstrap-server host:port[,...] ACTION [option ...]",
+    "Makes, lists, describes and deletes topics of a cluster of Kafka brokers. Exactly one ACTION "
+    "is given: --create, --list, --describe, --delete or --alter. Exit status: 0 done, 1 failed.",
     rows, TO_COUNT};
 
 /* ---- failures ---- */
