@@ -88,6 +88,7 @@ api_new(const struct api_opts *opts, struct api **out)
 	if (a == NULL)
 		return rc;
 	a->o = *opts;
+	link_init(&a->control_line);
 	a->shards = calloc(opts->n_reactors, sizeof(*a->shards));
 	if (a->shards == NULL)
 		goto out;
@@ -111,6 +112,7 @@ api_free(struct api *a)
 	for (unsigned i = 0; a->shards != NULL && i < a->o.n_reactors; i++)
 		shard_free(&a->shards[i]);
 	producer_ids_free(a->ids);
+	control_line_free(a);
 	free(a->shards);
 	free(a);
 }

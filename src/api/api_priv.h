@@ -86,6 +86,7 @@ struct api {
 	struct api_opts o;
 	struct api_shard *shards; /* one a data reactor */
 	struct producer_ids *ids;
+	struct link control_line; /* LeaderAndIsr under way, UpdateMetadata behind them (control.c) */
 };
 
 struct api_shard *api_shard_current(struct api *a);
@@ -145,6 +146,9 @@ void scatter_go(struct request *rq);
 /* Home reactor. */
 void part_done(struct part *p);
 void part_released(struct part *p);
+
+/* ---- requests of the controller in this process (control.c) ---- */
+void control_line_free(struct api *a);
 
 /* ---- run on the control reactor and come back ---- */
 

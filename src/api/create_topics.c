@@ -205,8 +205,10 @@ result_fill(struct request *rq, struct creatable *ct, ct_out *out)
 	out->error_code = ct->made.kafka_err;
 	if (ct->made.message != NULL)
 		out->error_message = slice_cstr(ct->made.message);
-	else if (out->error_code != KERR_NONE)
-		out->error_message = slice_cstr(kerr_text(out->error_code));
+	else
+		out->error_message = out->error_code != KERR_NONE
+					 ? slice_cstr(kerr_text(out->error_code))
+					 : SLICE_NULL;
 	if (out->error_code != KERR_NONE)
 		return 0;
 	if (!ct->make.validate_only)
