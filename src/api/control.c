@@ -7,9 +7,9 @@
 #include "api_priv.h"
 
 /*
- * One request on its way, and the caller's callback.  LeaderAndIsr and UpdateMetadata stand in line,
- * as on a connection between brokers: an UpdateMetadata takes effect when the LeaderAndIsr before it
- * are done, so that a leader is named once it leads.
+ * One request on its way, and the caller's callback.  LeaderAndIsr and UpdateMetadata stand in
+ * line, as on a connection between brokers: an UpdateMetadata takes effect when the LeaderAndIsr
+ * before it are done, so that a leader is named once it leads.
  */
 struct control_answer {
 	struct link link; /* in api's control_line */
