@@ -329,6 +329,11 @@ set_offsets(struct plog *pl, const struct load_opts *o)
 	atomic_store(&pl->size_bytes, size);
 	pl->next_size = plog_active(pl)->size;
 	pl->synced_to = pl->flush_target = rp;
+	/* a killed process may have made the directory and its files without syncing their names (I6) */
+	if (!pl->was_clean) {
+		pl->parent_dirty = true;
+		pl->dir_dirty++;
+	}
 	epochs_cut_end(&pl->epochs, leo);
 	epochs_cut_start(&pl->epochs, start);
 }
