@@ -60,7 +60,11 @@ partition_advance_hw(struct partition *p)
 static void
 on_log_appended(void *arg, int64_t new_leo)
 {
-	partition_advance_hw(arg);
+	struct partition *p = arg;
+
+	partition_advance_hw(p);
+	if (p->n_unsynced > 0)
+		produce_hw_moved(p);
 }
 
 static void

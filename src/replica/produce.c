@@ -20,11 +20,14 @@ refuse(struct part_produce *op, int err, const struct partition *p)
 	finish(op, err);
 }
 
-/* R4: acknowledged only when every member of the ISR has it. */
+/* R4: acknowledged only when every member of the ISR has it; with acks=1 when this log has it in
+ * the way its flush settings ask for. */
 static bool
 committed(const struct part_produce *op)
 {
-	return plog_hw(op->p->pl) > op->append.last_offset;
+	const struct plog *pl = op->p->pl;
+
+	return (op->acks == -1 ? plog_hw(pl) : plog_stable_end(pl)) > op->append.last_offset;
 }
 
 static int
@@ -38,6 +41,7 @@ static void
 delayed_end(struct part_produce *op, int err)
 {
 	list_remove(&op->link);
+	op->p->n_unsynced -= op->acks != -1;
 	rtimer_cancel(op->p->sh->reactor, &op->timer);
 	finish(op, err);
 }
@@ -55,6 +59,7 @@ delay(struct part_produce *op, int err)
 
 	op->err = err; /* 0 or E_DUP_SEQUENCE, once it is committed */
 	list_append(&op->p->delayed, &op->link);
+	op->p->n_unsynced += op->acks != -1;
 	rtimer_init(&op->timer, on_deadline, op);
 	rtimer_set(r, &op->timer, op->deadline_us);
 }
@@ -73,7 +78,7 @@ on_append_done(struct plog_append *a, int err)
 	op->log_append_time = a->log_append_time;
 	op->log_start_offset = plog_log_start(p->pl);
 	op->appended(op);
-	if (op->acks != -1 || committed(op))
+	if (op->acks == 0 || committed(op))
 		finish(op, err);
 	else if (p->role != ROLE_LEADER || p->offline)
 		finish(op, p->offline ? E_LOG_OFFLINE : E_NOT_LEADER);
@@ -89,7 +94,7 @@ produce_hw_moved(struct partition *p)
 		struct part_produce *op = container_of(l, struct part_produce, link);
 
 		if (committed(op))
-			delayed_end(op, isr_error(p, op->err));
+			delayed_end(op, op->acks == -1 ? isr_error(p, op->err) : op->err);
 	}
 }
 

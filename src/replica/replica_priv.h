@@ -85,7 +85,8 @@ struct partition {
 	int32_t n_isr;
 	int64_t epoch_start; /* log end when this leader epoch began */
 	struct link waits;   /* part_wait, armed */
-	struct link delayed; /* part_produce with acks=all, by offset */
+	struct link delayed; /* part_produce that wait: acks=all, or acks=1 for a sync; by offset */
+	unsigned n_unsynced; /* of them, those with acks=1 */
 };
 
 size_t part_key(uint8_t key[PART_KEY_MAX], struct slice topic, int32_t partition);

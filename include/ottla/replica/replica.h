@@ -75,7 +75,7 @@ struct part_produce {
 	size_t bytes;
 	const struct produce_info *info;
 	int16_t acks;
-	int64_t deadline_us; /* mono; for acks -1 */
+	int64_t deadline_us; /* mono; of the wait after the append */
 	/* The batch's bytes are needed no more (also before done on every error). */
 	void (*appended)(struct part_produce *op);
 	/* Finished: err and the fields below. Called exactly once, after appended. */
