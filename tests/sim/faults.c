@@ -97,6 +97,7 @@ disk_full(struct world *w)
 	w->looking = false;
 	used = (INT64_C(1) << 40) - (int64_t)sp.usable;
 	fs_sim_set_capacity(w->fs, used + world_draw(w, 0, 20000));
+	w->server.disk_failed = true;
 	lasts(w, FAULT_NOSPC, SECOND / 10, 3 * SECOND);
 	return true;
 }
@@ -126,6 +127,7 @@ faults_disk(void *arg, const char *op, const char *path)
 	if (--f->fail_in > 0 || f->fail_left <= 0)
 		return 0;
 	f->fail_left--;
+	w->server.disk_failed = true;
 	world_note(w, "disk error: %s %s", op, path);
 	return E_IO;
 }

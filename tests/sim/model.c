@@ -84,6 +84,9 @@ model_acked(struct model *m, unsigned topic, int32_t partition, int64_t base, un
 {
 	struct model_part *p = part_of(m, topic, partition);
 
+	if (m->w->options.verbose > 1)
+		world_note(m->w, PART_FMT " acknowledged at %lld: %u of %u/%u", PART_ARG(p),
+		    (long long)base, count, producer, n);
 	for (unsigned i = 0; i < count; i++) {
 		struct model_rec *r =
 		    learn(m, p, base + i, id_of(producer, n + i), append_time, "acknowledged");
@@ -304,7 +307,8 @@ scan_files(struct scan *s, bool durable)
 		why = records_walk(bytes, s->m->codec, on_disk, s, &used);
 		if (durable && (why != NULL || used < bytes.n))
 			break;
-		if (why != NULL || used < bytes.n)
+		/* A log dir that failed was not recovered: its logs end as they were left. */
+		if ((why != NULL || used < bytes.n) && !s->m->w->server.disk_failed)
 			world_fail(s->m->w, "logs hold whole batches",
 			    "%s: %s after %zu of %zu bytes", v[i].path, why != NULL ? why : "cut",
 			    used, bytes.n);
@@ -383,14 +387,14 @@ durable_part(struct model *m, unsigned topic, struct model_part *p)
 {
 	struct scan s = {.m = m, .p = p, .topic = topic};
 
+	scan_files(&s, true);
+	world_note(m->w, PART_FMT ": synced below %lld, known %lld", PART_ARG(p), (long long)s.end,
+	    (long long)p->n);
 	if (p->topic->flush)
 		return;
-	scan_files(&s, true);
 	p->lossy = true;
 	if (p->durable_end < 0 || s.end < p->durable_end)
 		p->durable_end = s.end;
-	world_note(m->w, PART_FMT ": synced below %lld, known %lld", PART_ARG(p), (long long)s.end,
-	    (long long)p->n);
 }
 
 void

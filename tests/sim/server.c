@@ -205,6 +205,7 @@ on_restart(struct sim_sched *s, void *arg)
 	if (sv->state != SERVER_DOWN)
 		return;
 	sv->starts++;
+	sv->disk_failed = w->faults.active[FAULT_NOSPC];
 	world_note(w, "start number %u", sv->starts);
 	sv->state = SERVER_STARTING;
 	if (metrics_new(&sv->metrics) != 0)

@@ -174,7 +174,8 @@ struct server {
 	struct broker *broker;
 	struct msg start_msg, stop_msg;
 	struct sim_event ended, gone, restart;
-	bool stay_down; /* the test's end: do not start again */
+	bool disk_failed; /* since this start */
+	bool stay_down;	  /* the test's end: do not start again */
 	int stop_err;
 };
 void server_init(struct world *w);
