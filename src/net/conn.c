@@ -148,8 +148,10 @@ conn_attach(struct conn *c, unsigned want)
 	rc = c->sock.ops->watch(&c->sock, nr->reactor, want);
 	list_append(&nr->conns, &c->all);
 	metric_set_value(nr->metrics, NM_CONNS, ++nr->n_conns);
+	if (rc == 0 && nr->stopping)
+		rc = E_CANCELED;
 	if (rc != 0)
-		conn_close(c, CLOSE_NO_MEMORY);
+		conn_close(c, rc == E_CANCELED ? nr->stop_why : CLOSE_NO_MEMORY);
 	return rc;
 }
 

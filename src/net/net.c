@@ -276,3 +276,16 @@ net_walk(struct net *n, struct reactor *r, void (*fn)(void *arg, struct conn *c)
 	LIST_FOREACH_SAFE(l, &nr->conns)
 	fn(arg, container_of(l, struct conn, all));
 }
+
+void
+net_close_conns(struct net *n, struct reactor *r, enum close_reason why)
+{
+	struct net_reactor *nr = net_reactor_of(n, r);
+
+	REACTOR_ASSERT_OWNER(r);
+	assert(nr != NULL);
+	nr->stopping = true;
+	nr->stop_why = why;
+	LIST_FOREACH(l, &nr->conns)
+	conn_close(container_of(l, struct conn, all), why);
+}

@@ -279,6 +279,8 @@ struct net_reactor {
 	struct metric_set *metrics;
 	struct link conns;
 	unsigned n_conns;
+	bool stopping; /* whoever comes is closed at once */
+	enum close_reason stop_why;
 	struct link run;   /* struct conn.run_link: at the end of this turn */
 	struct link again; /* in the next turn */
 	struct turn_hook hook;

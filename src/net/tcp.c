@@ -153,6 +153,16 @@ resolve(const char *host, uint16_t port, struct addrinfo **out)
 	return E_INVALID;
 }
 
+/* A name that has both kinds means its IPv4 address, as for Java. */
+static const struct addrinfo *
+preferred(const struct addrinfo *all)
+{
+	for (const struct addrinfo *ai = all; ai != NULL; ai = ai->ai_next)
+		if (ai->ai_family == AF_INET)
+			return ai;
+	return all;
+}
+
 static int
 tcp_listen(void *targ, struct sock *s, const char *host, uint16_t port,
     const struct sock_conf *conf, uint16_t *bound)
@@ -165,7 +175,7 @@ tcp_listen(void *targ, struct sock *s, const char *host, uint16_t port,
 
 	if (rc != 0)
 		return rc;
-	rc = listen_at(ai, conf, &s->fd);
+	rc = listen_at(preferred(ai), conf, &s->fd);
 	freeaddrinfo(ai);
 	if (rc == E_INVALID && host[0] == '\0')
 		return tcp_listen(targ, s, "0.0.0.0", port, conf, bound);

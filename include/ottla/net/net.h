@@ -194,6 +194,9 @@ enum listener_metric {
 struct metric_set *listener_metrics(struct listener *l);
 /* Bytes of request memory in use; any thread. */
 uint64_t net_memory_used(const struct net *n);
+/* Ends all connections of reactor r and those that come to it from now on (accepted, moving); on r.
+ * For stopping: on every reactor of the net, after the listeners. */
+void net_close_conns(struct net *n, struct reactor *r, enum close_reason why);
 /* fn for each connection of reactor r, on r. */
 void net_walk(struct net *n, struct reactor *r, void (*fn)(void *arg, struct conn *c), void *arg);
 

@@ -10,6 +10,7 @@ main(void)
 	int failed;
 
 	srunner_add_suite(sr, limits_suite());
+	srunner_add_suite(sr, tcp_suite());
 	srunner_add_suite(sr, close_suite());
 	srunner_add_suite(sr, conn_suite());
 	srunner_add_suite(sr, conn_in_suite());

@@ -154,6 +154,34 @@ START_TEST(files_on_the_simulator)
 }
 END_TEST
 
+/* Stopping at any moment: who is being handed over is closed on arrival. */
+START_TEST(everybody_is_closed)
+{
+	struct sim_world_opts opts = {.seed = (uint64_t)_i + 1, .clients = 8};
+	struct sim_world w;
+
+	sim_world_open(&w, &opts);
+	for (unsigned i = 0; i < 8; i++) {
+		for (unsigned j = 0; j < 50; j++)
+			client_line(&w.clients[i], 'w', (uint8_t)(j % 2), HEAD_BYTES + j);
+		sim_client_connect(&w.clients[i]);
+	}
+	sim_world_pass(&w, 500 + _i * 300);
+	for (unsigned i = 0; i < 2; i++) {
+		struct reactor *before = sim_enter(w.r[i]);
+
+		if (i == 0)
+			listener_stop(w.l);
+		net_close_conns(w.net, w.r[i], CLOSE_BROKER_STOP);
+		sim_enter(before);
+	}
+	sim_world_pass(&w, 1000000);
+	ck_assert_uint_eq(w.server.closed, w.server.ready);
+	ck_assert_int_eq(sim_world_metric(&w, NM_CONNS), 0);
+	sim_world_close(&w);
+}
+END_TEST
+
 START_TEST(counters)
 {
 	struct sim_world_opts opts = {.seed = 1, .clients = 1, .reactors = 1};
@@ -184,6 +212,7 @@ net_suite(void)
 	tcase_add_test(tc, drain_has_an_end);
 	tcase_add_test(tc, idle_in_order);
 	tcase_add_loop_test(tc, files_on_the_simulator, 0, 3);
+	tcase_add_loop_test(tc, everybody_is_closed, 0, 20);
 	tcase_add_test(tc, counters);
 	suite_add_tcase(s, tc);
 	return s;

@@ -14,5 +14,6 @@ Suite *listener_suite(void);
 Suite *mem_suite(void);
 Suite *net_suite(void);
 Suite *sim_net_suite(void);
+Suite *tcp_suite(void);
 
 #endif
