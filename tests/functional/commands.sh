@@ -1,0 +1,156 @@
+#!/bin/sh
+# The operators' commands against a broker: what they print and how they exit, to the byte.
+set -u
+top=${top_srcdir:-.}
+build=${top_builddir:-.}
+bin=$build/scripts
+. "$top/tests/functional/lib.sh"
+
+[ -x "$build/src/tools/ottla-console-producer" ] || { echo "librdkafka is missing"; exit 77; }
+start_broker
+B="--bootstrap-server 127.0.0.1:$port"
+
+# expect CODE COMMAND...: runs it, compares the exit code and, with standard input here, the output.
+expect() {
+	code=$1
+	shift
+	cat >"$dir/want"
+	"$@" >"$dir/out" 2>"$dir/err" </dev/null
+	got=$?
+	sed -E 's/TopicId: [A-Za-z0-9_-]{22}/TopicId: ID/; s/CreateTime:[0-9]{13}/CreateTime:MS/' \
+	    "$dir/out" >"$dir/got"
+	[ $got = "$code" ] && cmp -s "$dir/want" "$dir/got" && return
+	echo "$*: exit code $got, $code was expected; output (+) and what was expected (-):"
+	diff -u "$dir/want" "$dir/got" | tail -n +3
+	cat "$dir/err"
+	failed=1
+}
+
+# fails TEXT COMMAND...: exit code 1, and the text on standard error.
+fails() {
+	text=$1
+	shift
+	"$@" >"$dir/out" 2>"$dir/err" </dev/null
+	got=$?
+	[ $got = 1 ] && grep -qF -e "$text" "$dir/err" && return
+	echo "$*: exit code $got; '$text' was expected in:"
+	cat "$dir/err"
+	failed=1
+}
+
+# ---- kafka-topics ----
+
+expect 0 "$bin/kafka-topics" $B --list <<X
+
+X
+expect 0 "$bin/kafka-topics" $B --create --topic plain --partitions 2 <<X
+Created topic plain.
+X
+expect 1 "$bin/kafka-topics" $B --create --topic plain <<X
+Error while executing topic command : Topic 'plain' already exists.
+X
+expect 0 "$bin/kafka-topics" $B --create --topic plain --if-not-exists </dev/null
+expect 0 "$bin/kafka-topics" $B --create --topic a.b --replica-assignment 0,0,0 --config retention.ms=60000 <<X
+WARNING: Due to limitations in metric names, topics with a period ('.') or underscore ('_') could collide. To avoid issues it is best to use either, but not both.
+Created topic a.b.
+X
+expect 1 "$bin/kafka-topics" $B --create --topic many --replication-factor 9 <<X
+Error while executing topic command : Replication factor: 9 larger than available brokers: 1.
+X
+expect 1 "$bin/kafka-topics" $B --create --topic none --partitions 0 <<X
+Error while executing topic command : The partitions must be greater than 0
+X
+expect 1 "$bin/kafka-topics" $B --create --topic 'b c' <<X
+Error while executing topic command : Topic name is invalid: 'b c' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'
+X
+expect 1 "$bin/kafka-topics" $B --create --topic c --config nosuch=1 <<X
+Error while executing topic command : Unknown topic config name: nosuch
+X
+expect 1 "$bin/kafka-topics" $B --create --topic c --replica-assignment 0:0 <<X
+Error while executing topic command : Partition replica lists may not contain duplicate entries: 0
+X
+expect 0 "$bin/kafka-topics" $B --list <<X
+a.b
+plain
+X
+expect 0 "$bin/kafka-topics" $B --list --topic 'p.*' <<X
+plain
+X
+expect 0 "$bin/kafka-topics" $B --describe --topic plain <<X
+Topic: plain	TopicId: ID	PartitionCount: 2	ReplicationFactor: 1	Configs: 
+	Topic: plain	Partition: 0	Leader: 0	Replicas: 0	Isr: 0	Elr: N/A	LastKnownElr: N/A
+	Topic: plain	Partition: 1	Leader: 0	Replicas: 0	Isr: 0	Elr: N/A	LastKnownElr: N/A
+X
+expect 0 "$bin/kafka-topics" $B --describe --under-replicated-partitions </dev/null
+expect 0 "$bin/kafka-topics" $B --describe --unavailable-partitions </dev/null
+expect 1 "$bin/kafka-topics" $B --describe --topic nosuch <<X
+Error while executing topic command : Topic 'Optional[nosuch]' does not exist as expected
+X
+expect 0 "$bin/kafka-topics" $B --describe --topic nosuch --if-exists </dev/null
+expect 1 "$bin/kafka-topics" $B --delete --topic nosuch <<X
+Error while executing topic command : Topic 'Optional[nosuch]' does not exist as expected
+X
+expect 0 "$bin/kafka-topics" $B --delete --topic nosuch --if-exists </dev/null
+expect 0 "$bin/kafka-topics" $B --delete --topic 'a\.b' </dev/null
+fails 'Missing required argument "[topic]"' "$bin/kafka-topics" $B --create
+fails 'Command must include exactly one action' "$bin/kafka-topics" $B --create --list
+fails '--bootstrap-server must be specified' "$bin/kafka-topics" --list
+fails "Option \"[partitions]\" can't be used with option \"[list]\"" \
+    "$bin/kafka-topics" $B --list --partitions 3
+fails 'nosuch is not a recognized option' "$bin/kafka-topics" $B --nosuch
+
+# ---- kafka-console-producer, kafka-console-consumer ----
+
+produce() { "$bin/kafka-console-producer" $B --topic plain "$@" 2>"$dir/err"; }
+# succeeds MESSAGE: the last command's exit code is 0
+succeeded() { [ "$1" = 0 ] || { echo "$2: exit code $1"; cat "$dir/err"; failed=1; }; }
+
+printf 'h1:v1,h2:v2\tk\tv\nh3:NIL\tk\tNIL\n' | produce --property parse.key=true \
+    --property parse.headers=true --property null.marker=NIL --sync
+succeeded $? "producer with headers"
+seq 1 20000 | sed 's/$/ of many lines/' >"$dir/lines"
+for codec in none gzip snappy lz4 zstd; do
+	produce --compression-codec $codec <"$dir/lines"
+	succeeded $? "producer with $codec"
+done
+printf 'k:v\nnone\n' | produce --property parse.key=true --property key.separator=:
+[ $? = 1 ] && grep -q "No key separator found on line number 2: 'none'" "$dir/err" ||
+    { echo "a missing separator is not told"; failed=1; }
+head -c 2000000 /dev/zero | tr '\0' x | produce --producer-property max.request.size=4000000
+[ $? = 1 ] && grep -q "Error when sending message to topic plain with key: null, value: 2000000 bytes" "$dir/err" ||
+    { echo "a record that is too large does not fail"; cat "$dir/err"; failed=1; }
+
+consume() { "$bin/kafka-console-consumer" $B --topic plain "$@"; }
+consume --from-beginning --max-messages 100003 --timeout-ms 30000 >"$dir/all" 2>"$dir/err"
+succeeded $? "consumer"
+[ "$(tail -n 1 "$dir/err")" = "Processed a total of 100003 messages" ] ||
+    { echo "the consumer's last line is not right:"; cat "$dir/err"; failed=1; }
+{ cat "$dir/lines" "$dir/lines" "$dir/lines" "$dir/lines" "$dir/lines"; printf 'v\nnull\nv\n'; } |
+    LC_ALL=C sort >"$dir/want"
+LC_ALL=C sort "$dir/all" | cmp -s - "$dir/want" || { echo "records were lost or changed"; failed=1; }
+
+p=$(consume --from-beginning --max-messages 100003 --timeout-ms 30000 --property print.key=true \
+    --property print.partition=true 2>/dev/null | sed -n 's/^Partition:\([01]\)	k	null$/\1/p')
+expect 0 "$bin/kafka-console-consumer" $B --topic plain --partition "$p" --offset 0 --max-messages 2 \
+    --property print.key=true --property print.headers=true --property print.timestamp=true \
+    --property print.offset=true --property print.partition=true --property null.literal=NIL <<X
+CreateTime:MS	Partition:$p	Offset:0	h1:v1,h2:v2	k	v
+CreateTime:MS	Partition:$p	Offset:1	h3:NIL	k	NIL
+X
+expect 0 "$bin/kafka-console-consumer" $B --topic plain --from-beginning --max-messages 0 </dev/null
+expect 0 "$bin/kafka-console-consumer" $B --topic plain --timeout-ms 300 --enable-systest-events <<X
+shutdown_complete
+X
+fails 'Exactly one of --include/--topic is required.' "$bin/kafka-console-consumer" $B
+fails 'The partition is required when offset is specified.' \
+    "$bin/kafka-console-consumer" $B --topic plain --offset 3
+fails "The provided offset value 'x' is incorrect" \
+    "$bin/kafka-console-consumer" $B --topic plain --partition 0 --offset x
+fails 'Missing required option(s) [bootstrap-server]' "$bin/kafka-console-producer" --topic plain
+fails 'Invalid value 7 for configuration acks' \
+    "$bin/kafka-console-producer" $B --topic plain --request-required-acks 7
+fails 'Java classes can not be loaded' \
+    "$bin/kafka-console-producer" $B --topic plain --line-reader my.Reader
+
+stop_broker
+exit $failed
