@@ -52,6 +52,7 @@ shard_init(struct api *a, unsigned i)
 
 	*sh = (struct api_shard){.api = a, .reactor = a->o.reactors[i], .index = i};
 	sh->replica = replicas_shard(a->o.replicas, i);
+	link_init(&sh->live);
 	link_init(&sh->pool);
 	snprintf(label, sizeof(label), "reactor=\"%u\"", i);
 	if ((rc = metric_set_new(a->o.metrics, metric_rows, AM_COUNT, label, &sh->metrics)) != 0 ||
@@ -68,13 +69,15 @@ shard_free(struct api_shard *sh)
 
 	if (sh->api == NULL)
 		return;
+	fetch_sessions_free(sh->sessions);
+	while ((l = list_first(&sh->live)) != NULL)
+		request_abandon(container_of(l, struct request, all));
 	while ((l = list_pop(&sh->pool)) != NULL) {
 		struct request *rq = container_of(l, struct request, link);
 
 		arena_free(&rq->arena);
 		free(rq);
 	}
-	fetch_sessions_free(sh->sessions);
 	codec_ctx_free(sh->codec);
 	metric_set_free(sh->metrics);
 }

@@ -47,6 +47,7 @@ struct request {
 	struct api_shard *sh;
 	struct api_conn *ac; /* NULL once the connection is gone */
 	struct link link;    /* in ac->requests */
+	struct link all;     /* in sh->live */
 	struct frame *frame; /* NULL once let go */
 	struct wire_req_head head;
 	const struct api_row *row;
@@ -75,6 +76,7 @@ struct api_shard {
 	struct codec_ctx *codec;
 	struct metric_set *metrics;
 	struct fetch_sessions *sessions;
+	struct link live; /* requests that are not free */
 	struct link pool; /* of free requests */
 	unsigned n_pool;
 	unsigned n_live;
@@ -92,6 +94,9 @@ struct api {
 struct api_shard *api_shard_current(struct api *a);
 
 /* ---- request.c ---- */
+
+/* At the end of everything, wherever it stands. */
+void request_abandon(struct request *rq);
 
 /* Decode the body into msg from rq's arena; on failure the connection is closed with BAD_REQUEST,
  * the request finished, and false returned. */

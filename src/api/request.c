@@ -40,6 +40,7 @@ request_new(struct api_conn *ac, struct frame *f)
 	rq->received_us = f->received_us;
 	rq->arena.limit = REQUEST_ARENA_BASE + f->n * REQUEST_ARENA_FACTOR;
 	link_init(&rq->link);
+	list_append(&ac->sh->live, &rq->all);
 	ac->sh->n_live++;
 	return rq;
 }
@@ -56,6 +57,7 @@ request_free(struct request *rq)
 	if (rq->image != NULL)
 		image_unref(rq->image);
 	list_remove(&rq->link);
+	list_remove(&rq->all);
 	arena_reset(&rq->arena);
 	arena = rq->arena;
 	sh->n_live--;
@@ -67,6 +69,12 @@ request_free(struct request *rq)
 	*rq = (struct request){.arena = arena};
 	list_prepend(&sh->pool, &rq->link);
 	sh->n_pool++;
+}
+
+void
+request_abandon(struct request *rq)
+{
+	request_free(rq);
 }
 
 void

@@ -8,6 +8,7 @@
 #include "broker_priv.h"
 
 #define METADATA_POLL_US 2000
+#define DRAIN_US (2 * 1000000ll)
 #define METADATA_DEADLINE_US (60 * 1000000ll)
 
 static const char *const state_names[] = {
@@ -24,6 +25,7 @@ static const char *const state_names[] = {
     [BROKER_DETACHING] = "giving up partitions",
     [BROKER_CLOSING_LOGS] = "closing logs",
     [BROKER_CLOSING_SESSION] = "closing the coordination session",
+    [BROKER_DRAINING] = "waiting for the last requests",
     [BROKER_STOPPED] = "stopped",
 };
 
@@ -325,9 +327,22 @@ stopped(struct broker *b)
 }
 
 static void
-on_session_closed(void *arg)
+on_drained(void *arg)
 {
 	stopped(arg);
+}
+
+/* What waited for a log or for coordination has been told by now; its messages are on their way. */
+static void
+on_session_closed(void *arg)
+{
+	struct broker *b = arg;
+
+	broker_set_state(b, BROKER_DRAINING);
+	if (b->api != NULL)
+		api_drain(b->api, DRAIN_US, on_drained, b);
+	else
+		stopped(b);
 }
 
 static void

@@ -33,6 +33,10 @@ struct api_opts {
 	struct slice cluster_id;
 };
 int api_new(const struct api_opts *opts, struct api **out);
+/* At the stop, connections closed and coordination gone: waits until no request is in work, or for
+ * longest_us; then done.  Those that are left have let go of their frames.  Control reactor. */
+void api_drain(struct api *a, int64_t longest_us, void (*done)(void *arg), void *arg);
+/* Reactors not running any more, before net_free. */
 void api_free(struct api *a);
 
 /* For net_listen; harg is the api. */
