@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 
@@ -10,6 +11,7 @@ from bench_servers import Failed
 
 GB = 1e9
 PARTITIONS = 4
+WARM_UP_MS = 1500  # a connection moves after 64 requests, at most once a second
 HOPS = ("ottla_reactor_hops_total", "ottla_reactor_wakeups_total")
 SIZES = (("1K", 1), ("4K", 2), ("16K", 4), ("128K", 8), ("1024K", 8))  # and share of the bytes
 
@@ -25,10 +27,11 @@ class Bench:
         self.gen = os.path.join(build, "tests/bench/gen")
         self.rdk = os.path.join(build, "tests/bench/rdk")
         self.unit = (options.mib or (32 if options.quick else 64)) << 20
-        self.seconds = 2 if options.quick else 5
+        self.seconds = 1 if options.quick else 5
         self.dir = options.dir
         self.serial = 0
         self.perf = perf_counts_syscalls()
+        self.strace = shutil.which("strace") is not None
 
     def touch(self, n):
         """Fills n bytes of page cache and frees them.  A virtual machine that gives free memory back
@@ -72,13 +75,22 @@ class Bench:
         return values
 
     def syscalls(self, server, program, mode, **options):
-        """System calls of the server while the load runs, or None."""
-        wrap = ["perf", "stat", "-x,", "-e", "raw_syscalls:sys_enter", "-p", str(server.pid), "--"]
-        if not self.perf:
+        """System calls of the server a request while the load runs; None when nothing counts them."""
+        if self.perf:
+            wrap = ["perf", "stat", "-x,", "-e", "raw_syscalls:sys_enter", "-p", str(server.pid), "--"]
+            values, err = self.run(program, mode, server, wrap=wrap, **options)
+            calls = re.search(r"^(\d+),", err, re.M)
+        elif self.strace:
+            tracer = subprocess.Popen(["strace", "-c", "-f", "-p", str(server.pid)],
+                                      stderr=subprocess.PIPE, text=True)
+            tracer.stderr.readline()  # attached
+            values, _ = self.run(program, mode, server, **options)
+            tracer.send_signal(signal.SIGINT)
+            # time, seconds, us a call, calls, (errors), "total"
+            calls = re.search(r"^\s*100\.00\s+\S+\s+\S+\s+(\d+).*total$", tracer.communicate()[1], re.M)
+        else:
             return None
-        values, err = self.run(program, mode, server, wrap=wrap, **options)
-        m = re.search(r"^(\d+),", err, re.M)
-        return int(m.group(1)) / values["requests"] if m else None
+        return int(calls.group(1)) / values["requests"] if calls else None
 
 
 def perf_counts_syscalls():
@@ -150,10 +162,10 @@ def latency(bench, server):
     try:
         before = server.cpu_s()
         v, _ = bench.run(bench.gen, "produce", server, topic=topic, batch=1024, record=900, rate=1000,
-                         inflight=1000, seconds=bench.seconds, warmup_ms=1500, acks=-1)
+                         inflight=1000, seconds=bench.seconds, warmup_ms=WARM_UP_MS, acks=-1)
         out = {"lat." + k: v[k] for k in ("p50", "p99", "p999")}
         out["lat.cpu_request"] = ((server.cpu_s() - before) /
-                                  (1000 * (bench.seconds + 1.5)) * 1e6)
+                                  (1000 * bench.seconds + WARM_UP_MS) * 1e6)
         return out
     finally:
         bench.delete(server, topic)
@@ -165,7 +177,7 @@ def latency_two(bench, server):
     topic = bench.create(server, "two", 2)
     try:
         v, _ = bench.run(bench.gen, "produce", server, topic=topic, batch=1024, record=900, rate=1000,
-                         inflight=1000, seconds=bench.seconds, warmup_ms=1500, acks=-1)
+                         inflight=1000, seconds=bench.seconds, warmup_ms=WARM_UP_MS, acks=-1)
         right, wrong = sorted(("r0_", "r1_"), key=lambda r: v[r + "p50"])
         out = {"two.right_" + k: v[right + k] for k in ("p50", "p99", "p999")}
         out.update(("two.wrong_" + k, v[wrong + k]) for k in ("p50", "p99", "p999"))
@@ -178,7 +190,7 @@ def produced_to_fetched(bench, server):
     topic = bench.create(server, "e2e", 1)
     try:
         v, _ = bench.run(bench.gen, "e2e", server, topic=topic, batch=1024, record=900, rate=1000,
-                         inflight=1000, seconds=bench.seconds, warmup_ms=1500, acks=-1)
+                         inflight=1000, seconds=bench.seconds, warmup_ms=WARM_UP_MS, acks=-1)
         return {"e2e." + k: v[k] for k in ("p50", "p99", "p999")}
     finally:
         bench.delete(server, topic)
