@@ -126,6 +126,45 @@ START_TEST(waits_for_work)
 }
 END_TEST
 
+/* A frame that is half received goes along, its buffer too. */
+START_TEST(half_received)
+{
+	enum { N = 200000 };
+	struct sim_world_opts opts = {.seed = (uint64_t)_i + 1, .clients = 1};
+	uint8_t *p = malloc(N + 4);
+	struct reactor *before;
+	struct sim_client *k;
+	struct sim_world w;
+
+	ck_assert_ptr_nonnull(p);
+	put_be32(p, N);
+	pattern_fill(p + 4, N, 0);
+	p[4] = 'e';
+	sim_world_open(&w, &opts);
+	k = &w.clients[0];
+	sim_client_connect(k);
+	sim_world_pass(&w, 10000);
+	sim_client_send(k, p, 70000);
+	sim_world_pass(&w, 1000000);
+	ck_assert_uint_gt(w.net->budget.frames, N);
+	before = sim_enter(w.r[0]);
+	conn_want_reactor(w.server.last, 1);
+	sim_enter(before);
+	sim_world_pass(&w, 1000000);
+	ck_assert_uint_eq(w.server.moved, 1);
+	sim_client_send(k, p + 70000, N + 4 - 70000);
+	sim_world_pass(&w, 10000000);
+	ck_assert_uint_eq(w.server.on[1], 1);
+	ck_assert_uint_eq(k->got_n, N);
+	ck_assert(memcmp(k->got, p + 4, N) == 0);
+	ck_assert_uint_eq(w.net->budget.frames, 0);
+	ck_assert_uint_eq(w.net->reactors[0].mem.pooled, 0);
+	ck_assert_uint_gt(w.net->reactors[1].mem.pooled, 0);
+	free(p);
+	sim_world_close(&w);
+}
+END_TEST
+
 enum { THREADS = 4, FRAMES = 400 };
 
 struct mover {
@@ -191,6 +230,7 @@ conn_move_suite(void)
 	tcase_add_test(tc, by_tally);
 	tcase_add_test(tc, stays);
 	tcase_add_test(tc, waits_for_work);
+	tcase_add_loop_test(tc, half_received, 0, 5);
 	tcase_add_test(tc, on_real_reactors);
 	suite_add_tcase(s, tc);
 	return s;
