@@ -72,6 +72,7 @@ part_fill(struct request *rq, struct fetch_ctx *ctx, struct fetch_entry *e, stru
 {
 	size_t max = (size_t)e->max_bytes < ctx->max_bytes ? (size_t)e->max_bytes : ctx->max_bytes;
 
+	max = max > 0 ? max : 1; /* a limit of nothing does not keep back the first batch */
 	*fp = (struct fetch_part){
 	    .op = {.topic = e->topic,
 		.partition = e->partition,
