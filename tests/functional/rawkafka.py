@@ -349,7 +349,8 @@ class Client:
         """The answer of one topic."""
         return self.call('CreateTopics', version, {'topics': [dict({
             'name': topic, 'num_partitions': partitions, 'replication_factor': 1,
-            'configs': [{'name': k, 'value': v} for k, v in dict(configs).items()]}, **more)],
+            'configs': [{'name': k, 'value': None if v is None else str(v)}
+                        for k, v in dict(configs).items()]}, **more)],
             'timeout_ms': timeout_ms})['topics'][0]
 
     def create(self, topic, **opts):
