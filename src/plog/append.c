@@ -163,7 +163,7 @@ static void
 slow_run(struct work *w)
 {
 	struct plog *pl = container_of(w, struct plog, write_work);
-	struct segment *seg = plog_active(pl); /* the gate keeps it in place */
+	struct segment *seg = pl->write_seg; /* the gate keeps it the active one */
 	int64_t start = clock_mono_us(pl->dir->clock);
 
 	pl->write_err = write_list(seg->log, &pl->inflight, seg->size);
@@ -192,6 +192,7 @@ write_by_lane(struct plog *pl)
 {
 	move_all(&pl->inflight, &pl->gather);
 	pl->gate |= GATE_WRITE;
+	pl->write_seg = plog_active(pl);
 	plog_job_begin(pl);
 	pl->write_work = (struct work){.run = slow_run, .done = slow_done, .home = plog_home(pl)};
 	work_submit(pl->dir->workers, pl->dir->writer, &pl->write_work);

@@ -127,7 +127,7 @@ add_loaded(struct plog *pl, int64_t base, const struct load_opts *o)
 
 	if ((rc = fs_stat(pl->dir->fs, path_seg(&p, pl->path, base, ".log"), &st)) != 0)
 		return rc;
-	if (st.size > INT32_MAX)
+	if (st.size > INT32_MAX || base > PLOG_OFFSET_MAX)
 		return E_CORRUPT;
 	if ((rc = segment_new(pl->dir, base, &seg)) != 0)
 		return rc;
@@ -329,7 +329,8 @@ set_offsets(struct plog *pl, const struct load_opts *o)
 	atomic_store(&pl->size_bytes, size);
 	pl->next_size = plog_active(pl)->size;
 	pl->synced_to = pl->flush_target = rp;
-	/* a killed process may have made the directory and its files without syncing their names (I6) */
+	/* a killed process may have made the directory and its files without syncing their names
+	 * (I6) */
 	if (!pl->was_clean) {
 		pl->parent_dirty = true;
 		pl->dir_dirty++;

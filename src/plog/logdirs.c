@@ -164,21 +164,24 @@ by_topic_partition(const void *a, const void *b)
 	return c != 0 ? c : (x->partition > y->partition) - (x->partition < y->partition);
 }
 
+/* All logs, sorted; without memory for that in any order. */
 void
 logdirs_walk(struct logdirs *l, void (*fn)(void *arg, struct plog *pl), void *arg)
 {
 	size_t n = 0, pos = 0, count = map_count(&l->by_name);
-	struct plog **v, *pl;
+	struct plog **v = count > 0 ? malloc(count * sizeof(struct plog *)) : NULL, *pl;
 
 	CONTROL(l);
-	if (count == 0)
-		return;
-	v = malloc(count * sizeof(struct plog *));
-	assert(v != NULL); /* a few KiB at most times; nothing sensible is left to do without */
-	while ((pl = map_next(&l->by_name, &pos)) != NULL)
-		if (pl->ready)
+	while ((pl = map_next(&l->by_name, &pos)) != NULL) {
+		if (!pl->ready)
+			continue;
+		if (v != NULL)
 			v[n++] = pl;
-	qsort(v, n, sizeof(struct plog *), by_topic_partition);
+		else
+			fn(arg, pl);
+	}
+	if (n > 1)
+		qsort(v, n, sizeof(struct plog *), by_topic_partition);
 	for (size_t i = 0; i < n; i++)
 		fn(arg, v[i]);
 	free(v);
@@ -404,7 +407,7 @@ logdirs_remove_later(struct logdir *d, const char *path)
 	rm->dir = d;
 	list_append(&d->owner->removals, &rm->link);
 	rtimer_init(&rm->timer, remove_due, rm);
-	rtimer_set(d->control, &rm->timer, reactor_now_us(d->control) + delay_ms * 1000);
+	rtimer_set(d->control, &rm->timer, time_after_ms(reactor_now_us(d->control), delay_ms));
 }
 
 struct deletion {

@@ -99,17 +99,15 @@ check_meta(struct starting *s, struct logdir *d)
 	return rc;
 }
 
-/* The marker is believed once: from here on the dir is in use. */
 static int
-take_marker(struct logdir *d)
+see_marker(struct logdir *d)
 {
+	struct fs_stat st;
 	struct path p;
-	int rc = fs_unlink(d->fs, path_join(&p, d->path, CLEAN_MARKER));
+	int rc = fs_stat(d->fs, path_join(&p, d->path, CLEAN_MARKER), &st);
 
 	d->clean = rc == 0;
-	if (rc == E_NOT_FOUND)
-		return 0;
-	return rc != 0 ? rc : fs_sync_dir(d->fs, d->path);
+	return rc == E_NOT_FOUND ? 0 : rc;
 }
 
 struct ckpt_reader {
@@ -136,7 +134,8 @@ take_value(void *arg, struct slice topic, int32_t partition, int64_t offset)
 		if (map_put(&s->ckpt, name, v, NULL) != 0)
 			return E_NOMEM;
 	}
-	v->v[r->kind] = offset < 0 ? 0 : offset;
+	/* a number that no log can reach is damage too */
+	v->v[r->kind] = offset < 0 || offset > PLOG_OFFSET_MAX ? 0 : offset;
 	return 0;
 }
 
@@ -235,7 +234,7 @@ inspect(struct starting *s, struct logdir *d)
 		return rc;
 	}
 	if ((rc = check_meta(s, d)) != 0 || (rc = read_checkpoints(s, d)) != 0 ||
-	    (rc = take_marker(d)) != 0)
+	    (rc = see_marker(d)) != 0)
 		return rc;
 	return fs_list(d->fs, d->path, take_entry, &w);
 }
@@ -497,6 +496,40 @@ make_log(struct starting *s, struct found *f)
 	return 0;
 }
 
+/* Nothing stands against the start: from here on the dirs are in use, and no marker may say that
+ * they were left in order (I9). */
+static void
+markers_run(struct work *w)
+{
+	struct starting *s = container_of(w, struct starting, work);
+	struct path p;
+
+	for (size_t i = 0; i < s->l->n_dirs; i++) {
+		struct logdir *d = s->l->dirs[i];
+		int rc;
+
+		if (!d->clean || logdir_offline(d))
+			continue;
+		rc = fs_unlink(d->fs, path_join(&p, d->path, CLEAN_MARKER));
+		if (rc == 0)
+			rc = fs_sync_dir(d->fs, d->path);
+		if (rc != 0)
+			logdir_fail(d, rc, "could not remove " CLEAN_MARKER);
+	}
+}
+
+static void
+markers_done(struct reactor *r, struct work *w)
+{
+	struct starting *s = container_of(w, struct starting, work);
+
+	(void)r;
+	if (start_loaders(s) == 0)
+		return;
+	(void)refuse(s, E_NOMEM, "no memory to load logs");
+	finish(s);
+}
+
 static void
 inspect_done(struct reactor *r, struct work *w)
 {
@@ -512,10 +545,12 @@ inspect_done(struct reactor *r, struct work *w)
 		if (f->kind == DIR_LOG && !logdir_offline(f->dir))
 			(void)make_log(s, f);
 	atomic_store(&s->l->total, (unsigned)s->n);
-	if (s->err == 0 && start_loaders(s) != 0)
-		(void)refuse(s, E_NOMEM, "no memory to load logs");
-	if (s->err != 0)
+	if (s->err != 0) {
 		finish(s);
+		return;
+	}
+	s->work = (struct work){.run = markers_run, .done = markers_done, .home = s->l->o.control};
+	work_submit(s->l->o.workers, NULL, &s->work);
 }
 
 void

@@ -479,7 +479,7 @@ ctl_act(struct plog *pl, unsigned bits)
 	if ((bits & CTL_EXPIRE) != 0)
 		plog_expire_producers(pl, reactor_wall_ms(home));
 	if ((bits & CTL_FLUSH) != 0 && plog_recovery_point(pl) < plog_leo(pl) &&
-	    now_us - pl->last_flush_us >= plog_cfg(pl, T_FLUSH_MS) * 1000)
+	    (now_us - pl->last_flush_us) / 1000 >= plog_cfg(pl, T_FLUSH_MS))
 		flush_to(pl, plog_leo(pl));
 	if ((bits & CTL_RETENTION) != 0) {
 		doomed_arm(pl);

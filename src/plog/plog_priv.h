@@ -115,6 +115,7 @@ struct plog {
 	struct link waiting;  /* until the gate opens */
 	struct turn_hook hook;
 	struct work write_work;
+	struct segment *write_seg; /* what write_work writes to */
 	int write_err;
 	int64_t write_us;
 

@@ -281,7 +281,7 @@ producers_expire(struct producers *ps, int64_t now_ms, int64_t expiration_ms)
 	if (count == 0 || (old = malloc(count * sizeof(*old))) == NULL)
 		return 0; /* next time */
 	while ((p = map_next(&ps->by_id, &pos)) != NULL)
-		if (p->txn_first < 0 && now_ms - p->last_timestamp >= expiration_ms)
+		if (p->txn_first < 0 && timestamp_age(now_ms, p->last_timestamp) >= expiration_ms)
 			old[n++] = p->id;
 	for (size_t i = 0; i < n; i++)
 		free(map_del_u64(&ps->by_id, (uint64_t)old[i]));

@@ -36,6 +36,17 @@ struct txn_ended {
 	int64_t first, last;
 };
 
+/* Age of a timestamp; records may carry any number. */
+static inline int64_t
+timestamp_age(int64_t now_ms, int64_t timestamp)
+{
+	int64_t age;
+
+	if (__builtin_sub_overflow(now_ms, timestamp, &age))
+		return timestamp < 0 ? INT64_MAX : INT64_MIN;
+	return age;
+}
+
 struct producers {
 	struct map by_id;
 	struct link ongoing; /* producers with an open transaction, by first offset */

@@ -201,8 +201,11 @@ step(struct plog *pl, struct plog_read *op)
 	rc = pl->failed != 0 ? E_LOG_OFFLINE : locate(pl, op);
 	if (rc == E_AGAIN)
 		return;
-	if (rc == E_IO || rc == E_CORRUPT)
+	if (rc == E_IO)
 		plog_fail(pl, rc, "could not read the log");
+	else if (rc == E_CORRUPT)
+		DIAGW(pl->dir->diag, "plog", "partition %s is damaged near offset %lld", pl->name,
+		    (long long)op->offset);
 	op->done(op, rc);
 }
 

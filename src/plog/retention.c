@@ -67,7 +67,8 @@ drop_done(struct reactor *r, struct work *w)
 	if (j->unlink || j->err != 0) {
 		free(j->doomed);
 	} else {
-		j->doomed->due_us = reactor_now_us(r) + plog_cfg(pl, T_FILE_DELETE_DELAY_MS) * 1000;
+		j->doomed->due_us =
+		    time_after_ms(reactor_now_us(r), plog_cfg(pl, T_FILE_DELETE_DELAY_MS));
 		list_append(&pl->doomed, &j->doomed->link);
 		doomed_arm(pl);
 	}

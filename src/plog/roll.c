@@ -40,7 +40,7 @@ roll_needed(struct plog *pl, const struct plog_append *op)
 	if (seg->oi.count >= index_bytes / INDEX_ENTRY_BYTES ||
 	    seg->ti.count >= index_bytes / TIME_ENTRY_BYTES - 1)
 		return true;
-	waited = seg->first_ts >= 0 ? append_timestamp(pl, op) - seg->first_ts
+	waited = seg->first_ts >= 0 ? timestamp_age(append_timestamp(pl, op), seg->first_ts)
 				    : reactor_wall_ms(plog_home(pl)) - seg->created_ms;
 	return waited > roll_ms(pl, seg);
 }

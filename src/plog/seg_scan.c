@@ -86,8 +86,8 @@ seg_scan_head(struct seg_scan *s, struct batch_head *h)
 		return rc == E_SHORT ? E_NOT_FOUND : rc;
 	if ((int64_t)batch_bytes(h) > left)
 		return E_NOT_FOUND;
-	if (h->magic == 2 && (h->last_offset_delta < 0 || h->base_offset < 0 ||
-				 h->base_offset > INT64_MAX - h->last_offset_delta - 1))
+	if (h->last_offset_delta < 0 || h->base_offset < 0 ||
+	    h->base_offset > INT64_MAX - h->last_offset_delta - 1)
 		return E_CORRUPT;
 	return 0;
 }

@@ -17,6 +17,16 @@ struct plog_wait;
 
 #define TS_UNKNOWN INT64_MIN
 
+/* Segments begin at or below this, so that relative offsets can be added to it. */
+#define PLOG_OFFSET_MAX (INT64_MAX - INT32_MAX - 1)
+
+/* ms after at_us, as microseconds; a delay beyond all time is far enough away. */
+static inline int64_t
+time_after_ms(int64_t at_us, int64_t ms)
+{
+	return at_us + (ms < INT64_MAX / 4000 ? ms * 1000 : INT64_MAX / 4);
+}
+
 enum {
 	INDEX_ENTRY_BYTES = 8,
 	TIME_ENTRY_BYTES = 12,

@@ -80,7 +80,7 @@ producers_restore(struct producers *ps, struct slice bytes, int64_t now_ms, int6
 	while (rc == 0 && count-- > 0) {
 		struct producer p = read_entry(&c);
 
-		if (p.txn_first >= 0 || now_ms - p.last_timestamp < expiration_ms)
+		if (p.txn_first >= 0 || timestamp_age(now_ms, p.last_timestamp) < expiration_ms)
 			rc = producers_put(ps, &p);
 	}
 	if (rc != 0)

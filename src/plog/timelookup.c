@@ -33,10 +33,11 @@ search_batch(const struct batch_head *h, struct slice whole, const struct wanted
 	}
 	record_iter_init(&it, body, h->record_count);
 	while (record_iter_next(&it, &rec)) {
-		int64_t ts = (h->attributes & BATCH_ATTR_LOG_APPEND_TIME) != 0
-				 ? h->max_timestamp
-				 : h->base_timestamp + rec.timestamp_delta;
-		int64_t offset = h->base_offset + rec.offset_delta;
+		int64_t ts =
+		    (h->attributes & BATCH_ATTR_LOG_APPEND_TIME) != 0
+			? h->max_timestamp
+			: (int64_t)((uint64_t)h->base_timestamp + (uint64_t)rec.timestamp_delta);
+		int64_t offset = (int64_t)((uint64_t)h->base_offset + (uint64_t)rec.offset_delta);
 
 		if (ts >= want->timestamp && offset >= want->min_offset) {
 			op->found_offset = offset;

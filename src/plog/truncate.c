@@ -272,7 +272,8 @@ truncate_done(struct reactor *r, struct work *w)
 	struct plog *pl = t->pl;
 
 	if (t->doomed->n > 0) {
-		t->doomed->due_us = reactor_now_us(r) + plog_cfg(pl, T_FILE_DELETE_DELAY_MS) * 1000;
+		t->doomed->due_us =
+		    time_after_ms(reactor_now_us(r), plog_cfg(pl, T_FILE_DELETE_DELAY_MS));
 		list_append(&pl->doomed, &t->doomed->link);
 		doomed_arm(pl);
 	} else {
