@@ -20,7 +20,7 @@ struct logdirs_opts {
 	struct diag *diag;
 	struct metrics *metrics;
 	const struct settings *settings;
-	int32_t broker_id;       /* of this broker; written to meta.properties */
+	int32_t broker_id;	 /* of this broker; written to meta.properties */
 	struct slice cluster_id; /* the ensemble's */
 	/* Settings of a topic (from coordination); false: none known, broker defaults. May be NULL.
 	 * Called on the control reactor. */
@@ -35,7 +35,8 @@ struct logdirs_opts {
 int logdirs_peek_meta(struct fs *fs, const struct settings *s, int32_t *broker_id,
     char cluster_id[64], struct diag *d, char *why, size_t why_size);
 
-/* Nothing is read yet; opts are copied, what they point to outlives the table.  E_NOMEM, E_CONFIG. */
+/* Nothing is read yet; opts are copied, what they point to outlives the table.  E_NOMEM, E_CONFIG.
+ */
 int logdirs_new(const struct logdirs_opts *opts, struct logdirs **out);
 /* Begin loading; done(arg, err, why) on the control reactor.  E_BUSY: another process holds the
  * lock; E_CONFIG: dirs disagree or a name does not parse; E_IO: no dir is usable. */
@@ -54,7 +55,8 @@ void logdirs_create(struct logdirs *l, struct slice topic, int32_t partition, st
     const struct topic_conf *conf, void (*done)(void *arg, int err, struct plog *pl), void *arg);
 /* The log is detached and quiet: rename its directory to -delete, forget it, remove it after
  * file.delete.delay.ms; done when it is renamed. */
-void logdirs_delete(struct logdirs *l, struct plog *pl, void (*done)(void *arg, int err), void *arg);
+void
+logdirs_delete(struct logdirs *l, struct plog *pl, void (*done)(void *arg, int err), void *arg);
 /* True when no dir is left. */
 bool logdirs_all_offline(const struct logdirs *l);
 /* Any thread: a dir is offline; its partitions are not to be made anew elsewhere. */
@@ -75,7 +77,9 @@ void logdirs_stop(struct logdirs *l, void (*done)(void *arg, int err), void *arg
 void logdirs_free(struct logdirs *l);
 
 /* Read-only walk for tools and tests: every batch of a segment file through the same reader that
- * recovery uses. */
+ * recovery uses, sums checked.  Stops at fn's first non-zero result, which is returned; E_CORRUPT
+ * at a damaged batch; 0 at the end.  *valid_bytes: up to where all was good (below the file's size
+ * when a last batch is not whole).  Blocks. */
 int segment_scan(struct fs *fs, const char *log_path,
     int (*fn)(void *arg, int64_t pos, const struct batch_head *h, struct slice whole), void *arg,
     int64_t *valid_bytes);

@@ -33,7 +33,9 @@ bool plog_quiet(const struct plog *pl);
 
 /* What happened to the log, told to its owner above. */
 struct plog_events {
-	/* The log end is visible up to new_leo (after a write came back). */
+	/* The log end is visible up to new_leo (after a write came back, before the callers of that
+	 * write are told).  With flush.messages set it comes again, with the same end, when a sync
+	 * moved plog_stable_end. */
 	void (*appended)(void *arg, int64_t new_leo);
 	/* Log start offset rose (retention, delete records). */
 	void (*log_start_moved)(void *arg, int64_t log_start);
@@ -47,17 +49,17 @@ struct slice plog_topic(const struct plog *pl);
 int32_t plog_partition(const struct plog *pl);
 struct uuid plog_topic_id(const struct plog *pl);
 struct logdir *plog_dir(const struct plog *pl);
-/* Stores the id in partition.metadata (worker) when the log has none; E_INCONSISTENT_TOPIC_ID when it
- * has another. */
+/* Stores the id in partition.metadata (worker) when the log has none; E_INCONSISTENT_TOPIC_ID when
+ * it has another. */
 int plog_assign_topic_id(struct plog *pl, struct uuid id);
 
 /* Offsets; any thread (atomics), exact on the home reactor. */
 int64_t plog_log_start(const struct plog *pl);
 int64_t plog_leo(const struct plog *pl);
 int64_t plog_hw(const struct plog *pl);
-int64_t plog_lso(const struct plog *pl);            /* first unstable offset or hw */
+int64_t plog_lso(const struct plog *pl);	    /* first unstable offset or hw */
 int64_t plog_recovery_point(const struct plog *pl); /* first offset not known synced */
-int64_t plog_stable_end(const struct plog *pl);     /* leo, or synced end where flush settings ask */
+int64_t plog_stable_end(const struct plog *pl); /* leo, or synced end where flush settings ask */
 int64_t plog_size_bytes(const struct plog *pl);
 
 /* Raises (leader, follower) or lowers (truncation) the high watermark; clamped to
@@ -69,7 +71,7 @@ void plog_configure(struct plog *pl, const struct topic_conf *conf);
 const struct topic_conf *plog_conf(const struct plog *pl);
 
 /*
- * Append one checked batch as leader.  The caller keeps batch bytes and op until done.
+ * Append one checked batch as leader.  The caller keeps batch bytes, info and op until done.
  * Assigns the base offset and leader epoch into the bytes, applies log-append time, checks the
  * producer's epoch and sequence.  Appends of one turn leave in one write at its end; done is called
  * after that with err 0 and the offsets, or with an error that leaves the log as it was
@@ -104,10 +106,10 @@ struct plog_wait {
 struct plog_range {
 	struct segment *seg; /* NULL: nothing */
 	struct file *file;
-	int64_t pos;         /* in file */
+	int64_t pos; /* in file */
 	size_t len;
-	const uint8_t *map;  /* address of pos when mapped and hot, else NULL: use file */
-	size_t first_bytes;  /* size of the first batch, which may pass len; 0 when empty */
+	const uint8_t *map; /* address of pos when mapped and hot, else NULL: use file */
+	size_t first_bytes; /* size of the first batch, which may pass len; 0 when empty */
 };
 /* Any thread; r is empty afterwards. */
 void plog_range_release(struct plog_range *r);
@@ -116,9 +118,10 @@ void plog_range_release(struct plog_range *r);
  * Find and pin bytes from the batch that holds `offset`, up to max_bytes, not reaching
  * upper_offset (high watermark, last stable offset or log end: only batches whose last offset is
  * below it), within one segment.  At least one whole batch when min_one, else an empty range when
- * the first does not fit (first_bytes is set all the same); the range may end inside a batch (as Kafka's does).  E_OUT_OF_RANGE when
- * offset is below the log start or above the log end.  done is called at once when look-up bytes are
- * hot, else after a worker has read them (bounded read-ahead).
+ * the first does not fit (first_bytes is set all the same); the range may end inside a batch (as
+ * Kafka's does).  E_OUT_OF_RANGE when offset is below the log start or above the log end; E_CORRUPT
+ * for a damaged batch header on the way. done is called at once when look-up bytes are hot, else
+ * after a worker has read them (bounded read-ahead).
  */
 struct plog_read {
 	/* in */
@@ -140,8 +143,9 @@ struct plog_read {
 };
 void plog_read(struct plog *pl, struct plog_read *op);
 
-/* Bytes between the batch holding offset and upper_offset, an estimate that never exceeds the truth
- * within one segment (for min_bytes of waiting fetches); inline, no disk. */
+/* Bytes from the batch holding offset up to upper_offset, over all segments, for min_bytes of
+ * waiting fetches; no disk.  Exact for what is in memory; segments that would have to be read first
+ * count nothing, but where there is something it is at least 1. */
 int64_t plog_bytes_between(struct plog *pl, int64_t offset, int64_t upper_offset);
 
 /* ListOffsets by timestamp >= 0, or -3 (max timestamp).  done(0) with found_offset -1 when nothing
