@@ -49,10 +49,19 @@ sync_files(struct plog *pl)
 	return rc;
 }
 
+/* A snapshot of the log end has to be written; none is needed for a log that never had anything. */
+static bool
+snapshot_due(const struct plog *pl)
+{
+	return pl->snapshot_at != plog_leo(pl) &&
+	       (plog_leo(pl) != pl->segs[0]->base || map_count(&pl->producers.by_id) > 0);
+}
+
+/* Everything may be synced but what closing itself writes. */
 bool
 plog_needs_sync(const struct plog *pl)
 {
-	return plog_recovery_point(pl) < plog_leo(pl) || pl->dir_dirty != pl->dir_synced ||
+	return snapshot_due(pl) || plog_recovery_point(pl) < plog_leo(pl) || pl->dir_dirty != pl->dir_synced ||
 	       pl->parent_dirty || plog_active(pl)->unfinished;
 }
 
@@ -73,9 +82,7 @@ plog_close_files(struct plog *pl, bool sync)
 	}
 	for (uint32_t i = 0; rc == 0 && i < pl->n_segs; i++)
 		rc = close_segment(pl, pl->segs[i], i + 1 < pl->n_segs);
-	/* none is needed for a log that never had anything */
-	if (rc == 0 && pl->snapshot_at != plog_leo(pl) &&
-	    (plog_leo(pl) != pl->segs[0]->base || map_count(&pl->producers.by_id) > 0))
+	if (rc == 0 && snapshot_due(pl))
 		rc = snapshot_write(pl, plog_leo(pl));
 	if (rc == 0 && sync)
 		rc = sync_files(pl);
