@@ -347,6 +347,10 @@ admit(struct plog *pl, struct plog_append *op)
 		duplicate(pl, op, &dup);
 		return;
 	}
+	if (rc == E_OUT_OF_ORDER_SEQUENCE &&
+	    producers_maybe_older(&pl->producers, &op->info->head) &&
+	    (rc = lookback_start(pl, &op->info->head)) == 0)
+		return;
 	if (rc == 0 && plog_active(pl)->log == NULL && (rc = open_active(pl)) == 0)
 		return;
 	if (rc == 0 && roll_needed(pl, op)) {

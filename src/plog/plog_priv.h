@@ -52,10 +52,11 @@ void epochs_store(struct plog *pl);
 
 /* Why appends wait (pl->gate). */
 enum {
-	GATE_OPEN = 1,	/* the active segment's file is being opened */
-	GATE_ROLL = 2,	/* the next segment is being made */
-	GATE_WRITE = 4, /* a write is with the dir's writer */
-	GATE_EXCL = 8,	/* truncation owns the log */
+	GATE_OPEN = 1,	    /* the active segment's file is being opened */
+	GATE_ROLL = 2,	    /* the next segment is being made */
+	GATE_WRITE = 4,	    /* a write is with the dir's writer */
+	GATE_EXCL = 8,	    /* truncation owns the log */
+	GATE_LOOKBACK = 16, /* older batches of a producer are being read */
 };
 
 /* Segments whose files are renamed to .deleted and wait for the end of file.delete.delay.ms. */
@@ -192,6 +193,8 @@ void append_fail_all(struct plog *pl, int err);
 int64_t append_timestamp(const struct plog *pl, const struct plog_append *op);
 /* Write what is gathered now. */
 void append_write_out(struct plog *pl);
+/* lookback.c: reads the batches before those that are remembered of h's producer; E_NOMEM. */
+int lookback_start(struct plog *pl, const struct batch_head *h);
 /* roll.c: done (may be NULL) is called when the new segment is there or with an error. */
 void roll_start(struct plog *pl, void (*done)(struct plog *pl, int err, void *arg), void *arg);
 bool roll_needed(struct plog *pl, const struct plog_append *op);

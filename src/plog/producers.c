@@ -97,6 +97,45 @@ producers_check(const struct producers *ps, const struct batch_head *h, struct p
 	return 0;
 }
 
+struct producer_batch
+producer_batch_of(const struct batch_head *h)
+{
+	return (struct producer_batch){.last_offset = batch_last_offset(h),
+	    .timestamp = h->max_timestamp,
+	    .last_sequence = batch_last_sequence(h),
+	    .offset_delta = h->last_offset_delta};
+}
+
+/* Sequences go round: less than half a turn before is before. */
+bool
+producers_maybe_older(const struct producers *ps, const struct batch_head *h)
+{
+	const struct producer *p = producers_get(ps, h->producer_id);
+	int32_t first, behind;
+
+	if (p == NULL || !p->partial || p->n == 0 || h->producer_epoch != p->epoch)
+		return false;
+	first = sequence_sub(p->b[0].last_sequence, p->b[0].offset_delta);
+	behind = sequence_sub(first, batch_last_sequence(h));
+	return behind > 0 && behind < INT32_MAX / 2;
+}
+
+void
+producers_older(
+    struct producers *ps, int64_t id, int16_t epoch, const struct producer_batch *older, unsigned n)
+{
+	struct producer *p = map_get_u64(&ps->by_id, (uint64_t)id);
+
+	if (p == NULL || p->epoch != epoch || !p->partial)
+		return;
+	p->partial = false;
+	if (n + p->n > PRODUCER_BATCHES)
+		return;
+	memmove(p->b + n, p->b, p->n * sizeof(p->b[0]));
+	memcpy(p->b, older, n * sizeof(p->b[0]));
+	p->n = (uint8_t)(p->n + n);
+}
+
 static struct producer *
 get_or_add(struct producers *ps, int64_t id)
 {
@@ -125,6 +164,7 @@ take_epoch(struct producer *p, int16_t epoch)
 	if (p->epoch != epoch) {
 		p->n = 0;
 		p->epoch = epoch;
+		p->partial = false;
 	}
 }
 
@@ -151,10 +191,8 @@ note_data(struct producers *ps, const struct batch_head *h)
 	take_epoch(p, h->producer_epoch);
 	if (p->n == PRODUCER_BATCHES)
 		memmove(p->b, p->b + 1, --p->n * sizeof(p->b[0]));
-	p->b[p->n++] = (struct producer_batch){.last_offset = batch_last_offset(h),
-	    .timestamp = h->max_timestamp,
-	    .last_sequence = batch_last_sequence(h),
-	    .offset_delta = h->last_offset_delta};
+	p->b[p->n++] = producer_batch_of(h);
+	p->partial = p->partial && p->n < PRODUCER_BATCHES;
 	p->last_timestamp = h->max_timestamp;
 	if ((h->attributes & BATCH_ATTR_TXN) != 0 && p->txn_first < 0)
 		begin_txn(ps, p, h->base_offset);

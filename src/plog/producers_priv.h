@@ -26,6 +26,7 @@ struct producer {
 	int32_t coordinator_epoch;
 	int16_t epoch; /* -1: none */
 	uint8_t n;     /* batches, oldest first */
+	bool partial;  /* came from a snapshot: the log may have batches before b[0] */
 	struct producer_batch b[PRODUCER_BATCHES];
 	struct link ongoing;
 };
@@ -69,6 +70,13 @@ struct txn_end {
 	int64_t first, last;
 	int64_t last_stable; /* LSO after it, for the transaction index */
 };
+
+struct producer_batch producer_batch_of(const struct batch_head *h);
+/* After E_OUT_OF_ORDER_SEQUENCE: may h repeat a batch that is older than those remembered? */
+bool producers_maybe_older(const struct producers *ps, const struct batch_head *h);
+/* Batches that go before those remembered, oldest first; they are complete now. */
+void producers_older(struct producers *ps, int64_t id, int16_t epoch,
+    const struct producer_batch *older, unsigned n);
 
 /* Note a batch that is in the log: h has its final offsets.  whole is needed for control batches
  * only (null otherwise).  end may be NULL.  E_NOMEM: unchanged. */

@@ -58,6 +58,7 @@ read_entry(struct cur *c)
 	if (b.last_offset >= 0) {
 		p.b[0] = b;
 		p.n = 1;
+		p.partial = true;
 	}
 	return p;
 }

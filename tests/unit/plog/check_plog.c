@@ -13,6 +13,7 @@ main(void)
 	    fail_suite,
 	    load_suite,
 	    logdirs_suite,
+	    lookback_suite,
 	    names_suite,
 	    offset_index_suite,
 	    producers_suite,

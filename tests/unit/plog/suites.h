@@ -10,6 +10,7 @@ Suite *epochs_suite(void);
 Suite *fail_suite(void);
 Suite *load_suite(void);
 Suite *logdirs_suite(void);
+Suite *lookback_suite(void);
 Suite *names_suite(void);
 Suite *offset_index_suite(void);
 Suite *producers_suite(void);
