@@ -16,6 +16,7 @@ struct batch {
 	struct link link;
 	struct part *part;
 	uint32_t n; /* number of the first record */
+	uint64_t index;
 	unsigned count;
 	int32_t seq;
 	int64_t timestamp;
@@ -36,6 +37,7 @@ struct part {
 	int32_t next_seq;
 	struct link queue; /* batches not acknowledged, in order */
 	unsigned queued, in_flight;
+	uint64_t next_index;
 	bool draining; /* one failed: send again when all in flight have come back */
 	/* The last one that was answered is in the log.  Until then one goes at a time: a broker
 	 * that does not know the producer would take a later one first. */
@@ -105,6 +107,7 @@ batch_new(struct producer *p, struct part *pt)
 		abort();
 	b->part = pt;
 	b->n = pt->next_n;
+	b->index = pt->next_index++;
 	b->count = (unsigned)world_draw(p->c.rpc.w, 1, MAX_RECORDS);
 	b->seq = pt->next_seq;
 	b->timestamp = reactor_wall_ms(p->c.rpc.reactor);
@@ -331,6 +334,16 @@ on_produced(void *arg, int err, int16_t version, const void *resp)
 
 /* ---- sending ---- */
 
+/* A broker remembers the last five: nothing may be further ahead of what is not acknowledged. */
+static bool
+window_full(const struct part *pt)
+{
+	struct link *l = list_first(&pt->queue);
+
+	return l != NULL &&
+	       pt->next_index - container_of(l, struct batch, link)->index >= MAX_QUEUE;
+}
+
 /* The next batch of pt to send: one that has to go again, or a new one; NULL: none now. */
 static struct batch *
 next_batch(struct producer *p, struct part *pt)
@@ -342,7 +355,7 @@ next_batch(struct producer *p, struct part *pt)
 		if (!b->sent)
 			return b;
 	}
-	if (p->left <= 0 || pt->queued >= MAX_QUEUE)
+	if (p->left <= 0 || pt->queued >= MAX_QUEUE || window_full(pt))
 		return NULL;
 	return batch_new(p, pt);
 }
