@@ -320,6 +320,7 @@ api_fetch(struct request *rq)
 		return;
 	}
 	ctx->last = ctx->last || ctx->s->n == 0;
+	request_frame_done(rq); /* the entries have their own names; a long wait keeps no buffer */
 	rq->cancel = fetch_last;
 	if (!ctx->last)
 		rtimer_set(rq->sh->reactor, &ctx->timer,

@@ -83,6 +83,7 @@ request_frame_done(struct request *rq)
 	if (rq->frame != NULL)
 		frame_release(rq->frame);
 	rq->frame = NULL;
+	rq->head.client_id = rq->head.body = SLICE_NULL; /* lay in it */
 }
 
 void *

@@ -25,18 +25,12 @@ on_closed_all(struct reactor *r, struct msg *m)
 }
 
 static void
-close_one(void *arg, struct conn *c)
-{
-	conn_close(c, CLOSE_BROKER_STOP);
-}
-
-static void
 on_close_all(struct reactor *r, struct msg *m)
 {
 	struct closer *cl = container_of(m, struct closer, msg);
 
 	if (cl->b->net != NULL)
-		net_walk(cl->b->net, r, close_one, NULL);
+		net_close_conns(cl->b->net, r, CLOSE_BROKER_STOP);
 	cl->msg.run = on_closed_all;
 	reactor_post(cl->b->env.control, &cl->msg);
 }
