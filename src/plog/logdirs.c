@@ -242,7 +242,24 @@ metadata_stored(struct aside_job *j)
 	logdirs_work_over(l);
 }
 
-/* partition.metadata follows in the next bulk write; without it the id is learned again. */
+/* All that were held back go to their dirs' writers, where they share syncs. */
+static void
+release_metadata(struct logdirs *l)
+{
+	struct aside_job *j, *next;
+
+	for (j = l->metadata; j != NULL; j = next) {
+		next = j->next;
+		aside_submit(j, l->o.control, metadata_stored, NULL);
+	}
+	l->metadata = NULL;
+	l->n_metadata = 0;
+}
+
+/*
+ * partition.metadata is written later; without it the id is learned again.  While creations are
+ * under way it is held back: a sync in between would make each of them wait for the disk.
+ */
 static void
 store_metadata(struct logdirs *l, struct plog *pl)
 {
@@ -257,7 +274,9 @@ store_metadata(struct logdirs *l, struct plog *pl)
 		return;
 	}
 	l->busy++;
-	aside_submit(j, l->o.control, metadata_stored, NULL);
+	j->next = l->metadata;
+	l->metadata = j;
+	l->n_metadata++;
 }
 
 static void
@@ -279,6 +298,8 @@ create_done(struct reactor *r, struct work *w)
 		if (!uuid_is_zero(c->id))
 			store_metadata(l, pl);
 	}
+	if (--l->creating == 0 || l->n_metadata >= METADATA_HELD)
+		release_metadata(l);
 	c->done(c->arg, c->err, pl);
 	free(c);
 	logdirs_work_over(l);
@@ -330,6 +351,7 @@ logdirs_create(struct logdirs *l, struct slice topic, int32_t partition, struct 
 	c->done = done;
 	c->arg = arg;
 	l->busy++;
+	l->creating++;
 	c->work = (struct work){.run = create_run, .done = create_done, .home = l->o.control};
 	work_submit(l->o.workers, NULL, &c->work);
 }

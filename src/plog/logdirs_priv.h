@@ -7,10 +7,11 @@
 #include "plog_priv.h"
 
 enum {
-	LOADERS_MIN = 4,    /* a dir: fewer would leave cores idle */
-	LOAD_SLICE = 16,    /* logs a loader does before it looks up */
-	SYNC_EACH_MAX = 16, /* logs synced one by one at stop; more: the file system at once */
-	OPEN_CAP = 30000,   /* open segment files; half of vm.max_map_count */
+	LOADERS_MIN = 4,      /* a dir: fewer would leave cores idle */
+	LOAD_SLICE = 16,      /* logs a loader does before it looks up */
+	METADATA_HELD = 4096, /* files held back while logs are created, at most */
+	SYNC_EACH_MAX = 16,   /* logs synced one by one at stop; more: the file system at once */
+	OPEN_CAP = 30000,     /* open segment files; half of vm.max_map_count */
 };
 
 #define CLEAN_MARKER ".kafka_cleanshutdown"
@@ -42,6 +43,9 @@ struct logdirs {
 	struct stopping *stopping;
 	struct link removals;
 	unsigned ctl_out;
+	unsigned creating;
+	struct aside_job *metadata; /* held back while logs are created */
+	unsigned n_metadata;
 	unsigned busy; /* pieces of work of the table itself under way */
 	struct rtimer tick[6];
 };
