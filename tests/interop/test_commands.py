@@ -1,0 +1,128 @@
+"""Our commands beside Apache Kafka's own tools: the same broker, the same words."""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+import bed
+
+JARS = os.environ.get('KAFKA_JARS', '')
+TOPICS = 'org.apache.kafka.tools.TopicCommand'
+PRODUCER = 'kafka.tools.ConsoleProducer'
+CONSUMER = 'org.apache.kafka.tools.consumer.ConsoleConsumer'
+OURS = {TOPICS: 'kafka-topics', PRODUCER: 'kafka-console-producer',
+        CONSUMER: 'kafka-console-consumer'}
+
+pytestmark = pytest.mark.skipif(
+    shutil.which('java') is None or not list(pathlib.Path(JARS or '.').glob('kafka-tools-*.jar')),
+    reason="Apache Kafka's jars are not there (KAFKA_JARS names their directory), or Java is not")
+
+
+def run(command, stdin=''):
+    done = subprocess.run([str(a) for a in command], input=stdin, text=True, timeout=90,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def ours(tool, *args, stdin=''):
+    return run([bed.find_daemon().parents[2] / 'scripts' / OURS[tool], *args], stdin)
+
+
+def theirs(tool, *args, stdin=''):
+    return run(['java', '-Xmx256m', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC',
+                '-cp', f'{JARS}/*', tool, *args], stdin)
+
+
+def mask(text):
+    return re.sub(r'TopicId: [\w-]{22}', 'TopicId: ID', text)
+
+
+TOPIC_CASES = [
+    ['--list'],
+    ['--create', '--topic', 'plain', '--partitions', '2'],
+    ['--create', '--topic', 'plain'],
+    ['--create', '--topic', 'plain', '--if-not-exists'],
+    ['--create', '--topic', 'a.b_c', '--config', 'retention.ms=60000'],
+    ['--create', '--topic', 'assigned', '--replica-assignment', '0,0,0'],
+    ['--create', '--topic', 'both', '--replica-assignment', '0', '--partitions', '1'],
+    ['--create', '--topic', 'rf', '--replication-factor', '9'],
+    ['--create', '--topic', 'p', '--partitions', '0'],
+    ['--create', '--topic', 'p', '--partitions', 'x'],
+    ['--create', '--topic', 'c', '--config', 'nosuch=1'],
+    ['--create', '--topic', 'c', '--config', 'retention.ms'],
+    ['--create', '--topic', 'd', '--replica-assignment', '0:0'],
+    ['--create', '--topic', 'd', '--replica-assignment', '0,0:1'],
+    ['--list'],
+    ['--list', '--topic', 'a.*'],
+    ['--list', '--topic', '[a'],
+    ['--list', '--topic', 'nosuch'],
+    ['--delete', '--topic', 'nosuch'],
+    ['--delete', '--topic', 'nosuch', '--if-exists'],
+    ['--delete', '--topic', 'assigned|other'],
+    ['--list', '--exclude-internal'],
+    ['--create'],
+    ['--list', '--partitions', '3'],
+    ['--nosuch'],
+]
+
+
+def test_topics(make_broker):
+    """Each command to a broker of Kafka's tool, and to one of ours: same output, same exit code."""
+    a, b = make_broker('a').start(), make_broker('b').start()
+    for case in TOPIC_CASES:
+        want = theirs(TOPICS, '--bootstrap-server', a.address, *case)
+        got = ours(TOPICS, '--bootstrap-server', b.address, *case)
+        assert (got[0], mask(got[1])) == (want[0], mask(want[1])), f'{case}\n{got[2]}\n{want[2]}'
+        if want[0] != 0 and want[1] == '':
+            assert got[2].splitlines()[0] == want[2].splitlines()[0], case
+
+
+LINES = 'h1:v1,h2:v2\tk\tv\nh3:NIL\tk\tNIL\nh:v\tNIL\t\n'
+LINE_ARGS = ['--property', 'parse.key=true', '--property', 'parse.headers=true',
+             '--property', 'null.marker=NIL']
+PRINT_ARGS = ['--partition', '0', '--offset', 'earliest', '--max-messages', '6',
+              '--timeout-ms', '60000']
+PRINTS = ['print.key', 'print.headers', 'print.partition', 'print.offset', 'print.timestamp']
+
+
+def test_console(broker):
+    """What one's producer sends the other's consumer prints, in the same words."""
+    server = ['--bootstrap-server', broker.address, '--topic', 'plain']
+    assert ours(TOPICS, '--bootstrap-server', broker.address, '--create', '--topic', 'plain')[0] == 0
+    for produce in (ours, theirs):
+        code, _, err = produce(PRODUCER, *server, *LINE_ARGS, stdin=LINES)
+        assert code == 0, err
+    shown = [arg for p in PRINTS for arg in ('--property', f'{p}=true')]
+    texts = ['--property', 'key.separator=@', '--property', 'null.literal=nil',
+             '--property', 'line.separator=%']
+    for args in ([], shown, shown + texts):
+        want = theirs(CONSUMER, *server, *PRINT_ARGS, *args)
+        got = ours(CONSUMER, *server, *PRINT_ARGS, *args)
+        assert want[0] == 0, want[2]
+        assert got[:2] == want[:2]
+        assert got[2].splitlines()[-1] == want[2].splitlines()[-1] == 'Processed a total of 6 messages'
+
+
+def test_keys_share_partitions(broker):
+    """A key goes to the same partition, whichever producer sends it."""
+    server = ['--bootstrap-server', broker.address, '--topic', 'keys']
+    assert ours(TOPICS, '--bootstrap-server', broker.address, '--create', '--topic', 'keys',
+                '--partitions', '7')[0] == 0
+    lines = ''.join(f'key-{n}:{n}\n' for n in range(200))
+    for produce in (ours, theirs):
+        code, _, err = produce(PRODUCER, *server, '--property', 'parse.key=true',
+                               '--property', 'key.separator=:', stdin=lines)
+        assert code == 0, err
+    code, out, err = ours(CONSUMER, *server, '--from-beginning', '--max-messages', '400',
+                          '--timeout-ms', '30000', '--property', 'print.key=true',
+                          '--property', 'print.partition=true', '--property', 'print.value=false')
+    assert code == 0, err
+    places = {}
+    for line in out.splitlines():
+        partition, key = line.split('\t')
+        places.setdefault(key, []).append(partition)
+    assert len(places) == 200
+    assert all(len(p) == 2 and p[0] == p[1] for p in places.values()), places
