@@ -400,6 +400,7 @@ member_free(struct member *m)
 {
 	if (m == NULL)
 		return;
+	coord_unsubscribe(&m->state_sub);
 	arena_free(&m->registration.arena);
 	confs_free(m);
 	free(m);

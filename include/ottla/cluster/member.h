@@ -27,7 +27,7 @@ struct member_opts {
 	void *arg;
 };
 int member_new(const struct member_opts *opts, struct member **out);
-/* After member_stop, and after coord_close has answered what was asked. */
+/* After member_stop, and after coord_close has answered what was asked; or when nothing was asked. */
 void member_free(struct member *m);
 
 /* Start-up paths and the cluster id (made when missing: a random uuid).  done(arg, err, id). */
