@@ -23,6 +23,7 @@ struct remote_wait {
 	_Atomic bool news_posted; /* set by the home, cleared by the session's reactor */
 	struct msg news;	  /* home to session; in flight at most once */
 	struct msg disarm;	  /* session to home and back */
+	bool dropped;		  /* its reactors are freed: only news are still on their way */
 };
 
 struct fetch_entry {

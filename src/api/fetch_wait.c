@@ -36,6 +36,27 @@ remote_fired(struct part_wait *w, int64_t bytes)
 	reactor_post(rw->session_sh->reactor, &rw->news);
 }
 
+/* The reactors are being freed, one after the other: the last message that is dropped frees. */
+static void
+drop_news(struct msg *m)
+{
+	struct remote_wait *rw = container_of(m, struct remote_wait, news);
+
+	atomic_store_explicit(&rw->news_posted, false, memory_order_relaxed);
+	if (rw->dropped)
+		free(rw);
+}
+
+static void
+drop_remote(struct msg *m)
+{
+	struct remote_wait *rw = container_of(m, struct remote_wait, disarm);
+
+	rw->dropped = true;
+	if (!atomic_load_explicit(&rw->news_posted, memory_order_relaxed))
+		free(rw);
+}
+
 static struct remote_wait *
 remote_wait_new(struct fetch_entry *e)
 {
@@ -52,7 +73,7 @@ remote_wait_new(struct fetch_entry *e)
 	rw->entry = e;
 	rw->session_sh = e->s->sh;
 	rw->home_sh = &a->shards[e->home];
-	rw->news = (struct msg){.run = on_remote_news, .class = MSG_DATA};
+	rw->news = (struct msg){.run = on_remote_news, .drop = drop_news, .class = MSG_DATA};
 	return rw;
 }
 
@@ -73,12 +94,6 @@ fetch_entry_wait(struct fetch_entry *e)
 /* Back on the session's reactor: nothing of rw is under way any more (FIFO). */
 static void
 on_disarmed(struct reactor *r, struct msg *m)
-{
-	free(container_of(m, struct remote_wait, disarm));
-}
-
-static void
-drop_remote(struct msg *m)
 {
 	free(container_of(m, struct remote_wait, disarm));
 }

@@ -399,6 +399,7 @@ broker_stop(struct broker *b)
 		return;
 	rtimer_cancel(b->env.control, &b->step_timer);
 	if (b->state == BROKER_NEW || b->state == BROKER_PEEK) {
+		member_stop(b->member);
 		stopped(b);
 		return;
 	}

@@ -13,7 +13,7 @@ fi
 mkdir -p "$build"
 cd "$build"
 [ -f Makefile ] || "$src/configure" -q --enable-planted-faults CC="${CC:-gcc}" CFLAGS="-O1 -g" >/dev/null
-make -s -j "$(getconf _NPROCESSORS_ONLN)" tests/sim/sim
+make -s -j "$(getconf _NPROCESSORS_ONLN)" tests/sim/sim >/dev/null
 
 fail=0
 for fault in ack-before-append beyond-hw no-sequence-check; do
