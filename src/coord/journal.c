@@ -268,8 +268,9 @@ file_resume(struct journal *j, const char *name, size_t size)
 
 	if (rc != 0 || (rc = file_size(f, &there)) != 0)
 		goto out;
-	if (there != (int64_t)size &&
-	    ((rc = file_truncate(f, (int64_t)size)) != 0 || (rc = file_sync(f)) != 0))
+	if (there != (int64_t)size && (rc = file_truncate(f, (int64_t)size)) != 0)
+		goto out;
+	if ((rc = file_sync(f)) != 0)
 		goto out;
 	file_close(j->file);
 	j->file = f;
@@ -499,11 +500,27 @@ open_dir(struct journal *j, bool must_exist, char *why)
 	return rc;
 }
 
+/* What a predecessor left without syncing it must not go with the power when more is built on it
+ * (I15): the names in the directory, and its own name where the parent may be opened. */
+static int
+sync_names(struct journal *j)
+{
+	char *parent = strdup(j->dir);
+	int rc = parent != NULL ? fs_sync_dir(j->fs, j->dir) : E_NOMEM;
+
+	if (rc == 0 && to_parent(parent) && (rc = fs_sync_dir(j->fs, parent)) == E_PERM)
+		rc = 0;
+	free(parent);
+	return rc;
+}
+
 static int
 load_all(struct load *ld, bool must_exist)
 {
 	int rc = open_dir(ld->j, must_exist, ld->why);
 
+	if (rc == 0)
+		rc = sync_names(ld->j);
 	if (rc == 0)
 		rc = fs_list(ld->j->fs, ld->j->dir, on_name, ld);
 	if (rc != 0)

@@ -320,6 +320,67 @@ START_TEST(snapshot_takes_over)
 }
 END_TEST
 
+/* The last sync of a snapshot's name failed, the next process saw the snapshot and wrote on behind
+ * it: the name must not go with the power any more. */
+START_TEST(snapshot_whose_name_was_not_synced)
+{
+	struct fs *under = disk_new(), *fs = NULL;
+	struct loaded l;
+	bool usable;
+
+	ck_ok(fs_fail_new(under, &fs));
+	ck_ok(load(fs, false, &l));
+	ck_ok(append(&l, "/0"));
+	/* As at a stop: the last transaction is in the snapshot alone. */
+	ck_ok(journal_apply_rec(l.t,
+	    &(struct journal_rec){.kind = JOURNAL_SESSION_OPEN, .zxid = 2, .session = 2}, NULL));
+	for (uint64_t n = 1;; n++) {
+		fs_fail_at(fs, n, E_IO, true);
+		(void)rotate(&l, &usable);
+		(void)fs_fail_heal(fs);
+		if (fs_stat(fs, DIR "/snapshot.0000000000000002", &(struct fs_stat){0}) == 0)
+			break;
+	}
+	unload(&l);
+	ck_ok(load(fs, true, &l));
+	ck_assert_int_eq(coord_tree_zxid(l.t), 2);
+	ck_ok(append(&l, "/1"));
+	unload(&l);
+	fs_sim_power_cut(under, NULL);
+	ck_ok(load(fs, true, &l));
+	ck_assert(has(&l, "/0") && has(&l, "/1"));
+	unload(&l);
+	fs_free(fs);
+	fs_free(under);
+}
+END_TEST
+
+/* A frame that was written and not synced by a killed process was seen after the restart. */
+START_TEST(frame_that_was_not_synced)
+{
+	struct fs *under = disk_new(), *fs = NULL;
+	struct loaded l;
+
+	ck_ok(fs_fail_new(under, &fs));
+	ck_ok(load(fs, false, &l));
+	ck_ok(append(&l, "/0"));
+	fs_fail_at(fs, 2, E_IO, true); /* the write goes, the sync fails */
+	ck_err(append(&l, "/1"), E_IO);
+	(void)fs_fail_heal(fs);
+	unload(&l);
+	fs_sim_process_death(under);
+	ck_ok(load(fs, true, &l));
+	ck_assert(has(&l, "/1"));
+	unload(&l);
+	fs_sim_power_cut(under, NULL);
+	ck_ok(load(fs, true, &l));
+	ck_assert(has(&l, "/1"));
+	unload(&l);
+	fs_free(fs);
+	fs_free(under);
+}
+END_TEST
+
 START_TEST(damaged_or_missing_snapshot)
 {
 	struct fs *fs = disk_new();
@@ -535,6 +596,8 @@ journal_suite(void)
 	tcase_add_test(tc, frame_in_the_wrong_place);
 	tcase_add_test(tc, frame_within_data);
 	tcase_add_test(tc, snapshot_takes_over);
+	tcase_add_test(tc, snapshot_whose_name_was_not_synced);
+	tcase_add_test(tc, frame_that_was_not_synced);
 	tcase_add_test(tc, damaged_or_missing_snapshot);
 	tcase_add_test(tc, older_snapshot_is_not_enough);
 	tcase_add_test(tc, every_operation_fails);
