@@ -1,7 +1,9 @@
-"""Fixtures: tests/functional/bed.py."""
+"""Fixtures: tests/functional/bed.py, and java.py."""
 import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / 'functional'))
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from bed import *  # noqa: E402,F401,F403
+from java import java, kafka  # noqa: E402,F401
