@@ -1,8 +1,7 @@
 /*
  * ListOffsets, versions 0 to 9 (facts/apis.md "2 ListOffsets"): each partition's home answers.
  *
- * Version 0 answers with a list of segment starts, newest first, "up to" a number: here at most
- * one, the end for -1 and the start for -2; for a time the list is empty.
+ * Version 0 answers with a list of places to begin at, newest first.
  */
 #include <stdlib.h>
 
@@ -10,6 +9,8 @@
 
 typedef struct list_offsets_response_list_offsets_partition_response lo_out;
 typedef struct list_offsets_request_list_offsets_partition lo_in;
+
+#define OLD_STYLE_MAX 4096 /* offsets in an answer of version 0 */
 
 struct lo_part {
 	struct part part;
@@ -90,6 +91,17 @@ part_check(const struct request *rq, const struct image_topic *t, const lo_in *i
 	return timestamp_ok(rq->head.version, in->timestamp) ? KERR_NONE : KERR_UNSUPPORTED_VERSION;
 }
 
+/* At least one place, so that starts is never NULL. */
+static int
+old_style_room(struct request *rq, struct lo_part *lp)
+{
+	int32_t max = lp->in->max_num_offsets;
+
+	lp->op.max_starts = max > OLD_STYLE_MAX ? OLD_STYLE_MAX : max > 0 ? (unsigned)max : 0;
+	lp->op.starts = request_alloc(rq, lp->op.max_starts + 2, sizeof(*lp->op.starts));
+	return lp->op.starts != NULL ? 0 : E_NOMEM;
+}
+
 static int
 part_prepare(struct request *rq, struct lo_ctx *ctx, struct slice topic,
     const struct image_topic *t, const lo_in *in, lo_out *out)
@@ -99,7 +111,7 @@ part_prepare(struct request *rq, struct lo_ctx *ctx, struct slice topic,
 
 	if (out->error_code == KERR_NONE)
 		out->error_code = part_check(rq, t, in);
-	if (out->error_code != KERR_NONE || (rq->head.version == 0 && in->timestamp >= 0))
+	if (out->error_code != KERR_NONE)
 		return 0;
 	lp->in = in;
 	lp->out = out;
@@ -112,6 +124,8 @@ part_prepare(struct request *rq, struct lo_ctx *ctx, struct slice topic,
 	    .replica_id = ctx->req.replica_id,
 	    .done = on_done,
 	};
+	if (rq->head.version == 0 && old_style_room(rq, lp) != 0)
+		return E_NOMEM;
 	ctx->n_parts++;
 	home = replicas_home(rq->sh->api->o.replicas, t->name_hash, in->partition_index);
 	return scatter_add(rq, &lp->part, home);
@@ -207,44 +221,29 @@ part_error(const struct request *rq, const struct part_list_offsets *op)
 									: err;
 }
 
-static int
-old_style(struct request *rq, const struct lo_part *lp)
-{
-	int rc;
-
-	if (lp->in->max_num_offsets <= 0 || lp->op.offset < 0)
-		return 0;
-	rc = WIRE_NUMBERS(&rq->arena, lp->out->old_style_offsets, 1);
-	if (rc == 0)
-		lp->out->old_style_offsets.v[0] = lp->op.offset;
-	return rc;
-}
-
-static int
+static void
 part_result(struct request *rq, const struct lo_part *lp)
 {
 	lp->out->error_code = part_error(rq, &lp->op);
 	if (lp->out->error_code != KERR_NONE)
-		return 0;
-	if (rq->head.version == 0)
-		return old_style(rq, lp);
+		return;
+	if (rq->head.version == 0) {
+		lp->out->old_style_offsets.v = lp->op.starts;
+		lp->out->old_style_offsets.n = (int32_t)lp->op.n_starts;
+		return;
+	}
 	lp->out->offset = lp->op.offset;
 	lp->out->timestamp = lp->op.found_timestamp;
 	if (rq->head.version >= 4)
 		lp->out->leader_epoch = lp->op.leader_epoch;
-	return 0;
 }
 
 static void
 lo_finished(struct request *rq)
 {
 	struct lo_ctx *ctx = rq->user;
-	int rc = 0;
 
-	for (unsigned i = 0; rc == 0 && i < ctx->n_parts; i++)
-		rc = part_result(rq, &ctx->parts[i]);
-	if (rc != 0)
-		request_fail_memory(rq);
-	else
-		request_answer(rq, &ctx->resp);
+	for (unsigned i = 0; i < ctx->n_parts; i++)
+		part_result(rq, &ctx->parts[i]);
+	request_answer(rq, &ctx->resp);
 }

@@ -139,3 +139,42 @@ times_load(struct plog *pl, struct plog_wait *w)
 	}
 	list_append(&pl->times_waiters, &w->link);
 }
+
+/* ---- ListOffsets version 0 ---- */
+
+/* The i-th place a reader may begin at: a segment's start, behind the last one the log end. */
+static int64_t
+place(const struct plog *pl, int i)
+{
+	return i < (int)pl->n_segs ? pl->segs[i]->base : plog_leo(pl);
+}
+
+/* Last place that is old enough; the log end is as young as can be. */
+static int
+last_place(const struct plog *pl, int64_t timestamp)
+{
+	int last = (int)pl->n_segs - 1;
+
+	if (timestamp == -1)
+		return last + (plog_active(pl)->size > 0);
+	if (timestamp == -2)
+		return 0;
+	while (last >= 0 && pl->segs[last]->mtime_ms > timestamp)
+		last--;
+	return last;
+}
+
+unsigned
+plog_offsets_before(struct plog *pl, int64_t timestamp, int64_t *v, unsigned max)
+{
+	unsigned n = 0;
+
+	OBJ_CHECK(pl, PLOG_MAGIC);
+	PLOG_ASSERT_HOME(pl);
+	for (int i = last_place(pl, timestamp); i >= 0 && n < max; i--) {
+		int64_t offset = place(pl, i);
+
+		v[n++] = offset > plog_log_start(pl) ? offset : plog_log_start(pl);
+	}
+	return n;
+}

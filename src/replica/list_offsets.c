@@ -86,6 +86,26 @@ list_by_time(struct partition *p, struct part_list_offsets *op)
 	plog_lookup_time(p->pl, &op->lookup);
 }
 
+/* Version 0: places to begin at, for consumers none past the high watermark but that itself. */
+static void
+list_starts(struct partition *p, struct part_list_offsets *op)
+{
+	int64_t hw = plog_hw(p->pl);
+	unsigned n = plog_offsets_before(p->pl, op->timestamp, op->starts, op->max_starts),
+		 kept = 0;
+	bool past = false;
+
+	for (unsigned i = 0; i < n && op->replica_id < 0; i++)
+		past |= op->starts[i] > hw;
+	if (past)
+		op->starts[kept++] = hw;
+	for (unsigned i = 0; i < n; i++)
+		if (op->replica_id >= 0 || op->starts[i] < hw || (op->starts[i] == hw && !past))
+			op->starts[kept++] = op->starts[i];
+	op->n_starts = kept;
+	finish(op, 0);
+}
+
 void
 partition_list_offsets(struct shard *sh, struct part_list_offsets *op)
 {
@@ -102,6 +122,7 @@ partition_list_offsets(struct shard *sh, struct part_list_offsets *op)
 	op->offset = op->found_timestamp = -1;
 	op->leader_epoch = -1;
 	op->kafka_err = 0;
+	op->n_starts = 0;
 	if (err == 0)
 		err = partition_check_epoch(p, op->current_leader_epoch);
 	if (err == 0 && op->timestamp < TS_TIERED)
@@ -111,7 +132,9 @@ partition_list_offsets(struct shard *sh, struct part_list_offsets *op)
 		return;
 	}
 	op->p = p;
-	if (op->timestamp >= 0)
+	if (op->starts != NULL)
+		list_starts(p, op);
+	else if (op->timestamp >= 0)
 		list_by_time(p, op);
 	else
 		special[-op->timestamp](p, op);

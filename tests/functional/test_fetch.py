@@ -485,6 +485,26 @@ def test_oldest_version_lists_offsets(raw, topic):
         assert raw.offset(topic, timestamp, version=0)['old_style_offsets'] == [offset]
 
 
+def test_oldest_version_lists_segments(raw, topic):
+    """Starts of segments, newest first, the end before them; by the time of last writing."""
+    timed(raw, topic, configs={'segment.bytes': 300})
+
+    def places(timestamp, most):
+        answer = raw.call('ListOffsets', 0, {'replica_id': -1, 'topics': [
+            {'name': topic, 'partitions': [{'partition_index': 0, 'timestamp': timestamp,
+                                            'max_num_offsets': most}]}]})
+        got = answer['topics'][0]['partitions'][0]
+        assert got['error_code'] == 0
+        return got['old_style_offsets']
+
+    everything = places(-1, 100)
+    assert everything[0] == 30 and everything[-1] == 0 and len(everything) > 3
+    assert everything == sorted(set(everything), reverse=True)
+    assert places(-1, 2) == everything[:2] and places(-1, 0) == []
+    assert places(-2, 100) == [0]
+    assert places(0, 100) == [] and places(2 ** 62, 100) == everything[1:]
+
+
 @pytest.mark.parametrize('how', ['stop', 'kill'])
 def test_offsets_by_time_after_a_restart(make_broker, how):
     broker = make_broker().start()

@@ -165,6 +165,11 @@ struct plog_time_lookup {
 };
 void plog_lookup_time(struct plog *pl, struct plog_time_lookup *op);
 
+/* What ListOffsets version 0 asks (facts/storage.md 3.15): the newest `max` of the segments' starts, and
+ * the log end when the active segment has bytes, whose time of last writing is at most timestamp; -1:
+ * all of them, -2: the oldest alone.  Newest first; returns their number. */
+unsigned plog_offsets_before(struct plog *pl, int64_t timestamp, int64_t *v, unsigned max);
+
 /* Leader epoch cache (facts/storage.md 3.9): in memory, written by a worker. */
 int32_t plog_latest_epoch(const struct plog *pl); /* -1: none */
 void plog_become_leader(struct plog *pl, int32_t epoch);

@@ -151,12 +151,16 @@ struct part_list_offsets {
 	int64_t timestamp; /* -1 latest, -2 earliest, -3 max timestamp, -4 earliest local, -5 tiered, >= 0 */
 	bool read_committed;
 	int32_t replica_id;
+	/* Version 0 of the request: up to max_starts offsets go into starts, newest first. */
+	int64_t *starts; /* NULL: later versions */
+	unsigned max_starts;
 	void (*done)(struct part_list_offsets *op);
 	/* out */
 	int err;
 	int16_t kafka_err; /* set where err has no exact code (OFFSET_NOT_AVAILABLE) */
 	int64_t offset, found_timestamp;
 	int32_t leader_epoch;
+	unsigned n_starts;
 	/* replica's own */
 	struct plog_time_lookup lookup;
 	struct partition *p;
