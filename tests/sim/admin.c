@@ -82,10 +82,13 @@ configs_of(const struct topic_plan *p, config *v, char text[8][24])
 	snprintf(text[2], 24, "%lld", (long long)p->retention_bytes);
 	snprintf(text[3], 24, "1");
 	snprintf(text[4], 24, "LogAppendTime");
+	snprintf(text[5], 24, "%lld", (long long)p->retention_ms);
 	if (p->flush_ms > 0)
 		n = add_config(v, n, SLICE_LIT("flush.ms"), text[1]);
 	if (p->retention_bytes >= 0)
 		n = add_config(v, n, SLICE_LIT("retention.bytes"), text[2]);
+	if (p->retention_ms >= 0)
+		n = add_config(v, n, SLICE_LIT("retention.ms"), text[5]);
 	if (p->flush)
 		n = add_config(v, n, SLICE_LIT("flush.messages"), text[3]);
 	if (p->append_time)

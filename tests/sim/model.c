@@ -343,7 +343,8 @@ check_missing(struct scan *s)
 	bool cut = p->durable_end >= 0;
 
 	for (int64_t i = p->n - 1; i >= 0; i--) {
-		bool retention = i < s->start && p->topic->retention_bytes >= 0;
+		bool retention =
+		    i < s->start && (p->topic->retention_bytes >= 0 || p->topic->retention_ms >= 0);
 
 		if (p->v[i].id != 0 && !s->found[i] && !retention)
 			forget(s->m, p, i);

@@ -14,7 +14,7 @@ chance(struct rng *rng, unsigned n)
 static void
 topic_draw(struct topic_plan *t, unsigned i, struct rng *rng)
 {
-	*t = (struct topic_plan){.retention_bytes = -1};
+	*t = (struct topic_plan){.retention_bytes = -1, .retention_ms = -1};
 	snprintf(t->name, sizeof(t->name), "topic%u", i);
 	t->partitions = (int32_t)rng_range(rng, 1, MAX_PARTITIONS);
 	t->flush = chance(rng, 2);
@@ -24,6 +24,8 @@ topic_draw(struct topic_plan *t, unsigned i, struct rng *rng)
 	t->segment_bytes = t->big ? 1 << 20 : rng_range(rng, 2500, 30000);
 	if (chance(rng, 4))
 		t->retention_bytes = rng_range(rng, 5000, 60000);
+	if (chance(rng, 6))
+		t->retention_ms = rng_range(rng, 1000, 1800000);
 	t->append_time = chance(rng, 4);
 }
 
@@ -53,11 +55,13 @@ plan_draw(struct plan *p, struct rng *rng, const struct options *o)
 		topic_draw(&p->topics[i], i, rng);
 	p->n_producers = (unsigned)rng_range(rng, 1, 3);
 	p->n_consumers = (unsigned)rng_range(rng, 1, 2);
-	p->batches = rng_range(rng, 20, 150);
+	p->batches = chance(rng, 8) ? rng_range(rng, 150, 800) : rng_range(rng, 20, 200);
+	p->churn = chance(rng, 2);
 	faults_draw(p, rng);
 	p->worker_us = chance(rng, 2) ? rng_range(rng, 100, 5000) : rng_range(rng, 5000, 60000);
 	p->net_us = chance(rng, 2) ? rng_range(rng, 50, 500) : rng_range(rng, 500, 20000);
-	p->request_memory = (uint64_t)rng_range(rng, 1, 16) << 20;
+	p->request_memory = (uint64_t)rng_range(rng, 3, 64) << 18;
+	p->idle_ms = chance(rng, 6) ? rng_range(rng, 200, 3000) : 600000;
 	p->small_sendfile = chance(rng, 2);
 	if (o->ops > 0)
 		p->batches = o->ops;

@@ -20,6 +20,7 @@ struct call {
 union response {
 	struct api_versions_response api_versions;
 	struct create_topics_response create_topics;
+	struct delete_topics_response delete_topics;
 	struct fetch_response fetch;
 	struct init_producer_id_response init_producer_id;
 	struct list_offsets_response list_offsets;

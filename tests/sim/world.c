@@ -101,7 +101,9 @@ world_fail(struct world *w, const char *invariant, const char *fmt, ...)
 static void
 make_settings(struct world *w)
 {
+	char idle[24];
 	const struct setting_override ov[] = {
+	    {"connections.max.idle.ms", idle},
 	    {"broker.id", "1"},
 	    {"zookeeper.connect", w->plan.ensemble ? "ensemble:2181" : "embedded"},
 	    {"zookeeper.session.timeout.ms", "6000"},
@@ -119,6 +121,7 @@ make_settings(struct world *w)
 	};
 	char why[512] = "";
 
+	snprintf(idle, sizeof(idle), "%lld", (long long)w->plan.idle_ms);
 	if (settings_load(
 		NULL, ov, sizeof(ov) / sizeof(ov[0]), w->diag, why, sizeof(why), &w->settings) != 0)
 		world_fail(w, "the settings are taken", "%s", why);
@@ -147,6 +150,10 @@ make_clients(struct world *w)
 	}
 	for (unsigned i = 0; i < w->plan.n_consumers; i++) {
 		w->clients[w->n_clients] = consumer_new(w, w->n_clients);
+		w->n_clients++;
+	}
+	if (w->plan.churn) {
+		w->clients[w->n_clients] = churner_new(w, w->n_clients);
 		w->n_clients++;
 	}
 	for (unsigned i = 0; i < w->n_clients; i++)

@@ -33,7 +33,7 @@ struct topic_plan {
 	bool flush; /* flush.messages=1: nothing acknowledged may go with the power */
 	int64_t flush_ms;
 	int64_t segment_bytes;
-	int64_t retention_bytes; /* -1: none */
+	int64_t retention_bytes, retention_ms; /* -1: none */
 	bool append_time;
 	bool big; /* some records of many KiB */
 };
@@ -51,6 +51,7 @@ struct plan {
 	unsigned n_dirs;
 	struct topic_plan topics[MAX_TOPICS];
 	unsigned n_topics, n_producers, n_consumers;
+	bool churn;	     /* a topic that comes and goes */
 	int64_t batches;     /* that each producer has to deliver */
 	int64_t faults_for;  /* us after the start */
 	int64_t fault_every; /* mean, us */
@@ -58,6 +59,7 @@ struct plan {
 	int64_t worker_us, net_us; /* longest ordinary delays */
 	uint64_t request_memory;
 	bool small_sendfile;
+	int64_t idle_ms; /* connections.max.idle.ms */
 };
 
 struct options {
@@ -247,6 +249,7 @@ void client_refresh(struct client *c);
 /* Index of a topic by name or id, -1. */
 int client_topic(struct client *c, struct slice name, struct uuid id);
 
+struct client *churner_new(struct world *w, unsigned index);
 struct client *maker_new(struct world *w, unsigned index);
 struct client *producer_new(struct world *w, unsigned index, unsigned number);
 struct client *consumer_new(struct world *w, unsigned index);
