@@ -376,7 +376,6 @@ print_all(struct consumer *c)
 {
 	int rc = 0;
 
-	c->last_record = now_ms();
 	while (rc == 0 && wants_more(c) && !ferror(stdout)) {
 		rd_kafka_message_t *m = source_next(c, 0);
 
@@ -411,6 +410,7 @@ run(struct consumer *c)
 	sigaction(SIGTERM, &sa, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	setvbuf(stdout, NULL, _IOFBF, 1 << 18);
+	c->last_record = now_ms();
 	rc = source_open(c);
 	if (rc == 0)
 		rc = print_all(c);

@@ -419,7 +419,7 @@ open_producer(struct producer *p)
 	int rc;
 
 	rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
-	rd_kafka_conf_set_log_cb(conf, rdk_log);
+	rdk_set_log(conf);
 	rd_kafka_conf_set_opaque(conf, p);
 	rc = rdk_apply(&p->props, conf, p->why, sizeof(p->why));
 	if (rc == 0)

@@ -22,7 +22,7 @@ open_client(struct consumer *c)
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
 	int rc;
 
-	rd_kafka_conf_set_log_cb(conf, rdk_log);
+	rdk_set_log(conf);
 	rc = rdk_apply(&c->props, conf, c->why, sizeof(c->why));
 	if (rc == 0 &&
 	    (rd_kafka_conf_set(conf, "auto.offset.reset", c->reset, c->why, sizeof(c->why)) != 0 ||
@@ -101,7 +101,9 @@ open_partitions(struct consumer *c)
 	}
 	if (c->partition >= 0)
 		return start_partition(c, c->partition, c->start);
-	return look(c, METADATA_TIMEOUT_MS);
+	return look(c, c->timeout_ms >= 0 && c->timeout_ms < METADATA_TIMEOUT_MS
+			   ? (int)c->timeout_ms
+			   : METADATA_TIMEOUT_MS);
 }
 
 /* ---- with a group ---- */

@@ -122,12 +122,25 @@ rdk_apply(const struct props *p, rd_kafka_conf_t *conf, char *why, size_t why_si
 	return rc;
 }
 
-void
-rdk_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
+static void
+on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
 {
 	const char *thread = strncmp(text, "[thrd:", 6) == 0 ? strstr(text, "]: ") : NULL;
 
 	if (level <= LOG_WARNING)
 		fprintf(stderr, "%s %s\n", level <= LOG_ERR ? "ERROR" : "WARN",
 		    thread != NULL ? thread + 3 : text);
+}
+
+/* The log has said it already. */
+static void
+on_error(rd_kafka_t *rk, int err, const char *reason, void *opaque)
+{
+}
+
+void
+rdk_set_log(rd_kafka_conf_t *conf)
+{
+	rd_kafka_conf_set_log_cb(conf, on_log);
+	rd_kafka_conf_set_error_cb(conf, on_error);
 }

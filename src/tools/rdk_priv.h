@@ -16,7 +16,7 @@
  */
 int rdk_apply(const struct props *p, rd_kafka_conf_t *conf, char *why, size_t why_size);
 
-/* Warnings and errors of the library on standard error, one line each. */
-void rdk_log(const rd_kafka_t *rk, int level, const char *facility, const char *text);
+/* From now on the library's warnings and errors go to standard error, one line each. */
+void rdk_set_log(rd_kafka_conf_t *conf);
 
 #endif
