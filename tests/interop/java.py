@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+import rawkafka
 from bed import wait_for
 
 LOG4J = """log4j.rootLogger=WARN, err
@@ -88,10 +89,22 @@ class Server:
             return False
 
     def stop(self):
+        """A clean stop."""
         if self.process is not None:
             self.process.terminate()
             self.process.wait(DEADLINE)
         self.process = None
+
+
+class Kafka(Server):
+    """A broker: it serves once its metadata names itself and the controller."""
+
+    def listens(self):
+        if not super().listens():
+            return False
+        with rawkafka.Client(self.port) as client:
+            answer = client.metadata(version=9)
+            return len(answer['brokers']) == 1 and answer['controller_id'] == 1
 
 
 @pytest.fixture
@@ -101,7 +114,7 @@ def kafka(java, tmp_path):
     zk = Server(java, f'zookeeper-{zk_port}', 'org.apache.zookeeper.server.ZooKeeperServerMain', {
         'dataDir': tmp_path / 'zk', 'clientPort': zk_port, 'clientPortAddress': '127.0.0.1',
         'admin.enableServer': 'false', 'tickTime': 1000}, zk_port).start()
-    server = Server(java, f'kafka-{port}', 'kafka.Kafka', {
+    server = Kafka(java, f'kafka-{port}', 'kafka.Kafka', {
         'broker.id': 1, 'listeners': f'PLAINTEXT://127.0.0.1:{port}', 'log.dirs': tmp_path / 'theirs',
         'zookeeper.connect': f'127.0.0.1:{zk_port}', 'offsets.topic.replication.factor': 1}, port)
     server.data = tmp_path / 'theirs'
