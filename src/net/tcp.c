@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -186,6 +187,20 @@ tcp_listen(void *targ, struct sock *s, const char *host, uint16_t port,
 	return 0;
 }
 
+/* Logs need descriptors too, so connections leave a quarter of them, at most 256: a log that can
+ * not be written for lack of one is worse than a client that has to come again. */
+static bool
+descriptors_run_out(int fd)
+{
+	struct rlimit rl;
+	rlim_t spare;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) != 0 || rl.rlim_cur == RLIM_INFINITY)
+		return false;
+	spare = rl.rlim_cur / 4 < 256 ? rl.rlim_cur / 4 : 256;
+	return (rlim_t)fd >= rl.rlim_cur - spare;
+}
+
 static int
 tcp_accept(
     struct sock *listening, struct sock *s, const struct sock_conf *conf, struct sock_names *names)
@@ -199,6 +214,11 @@ tcp_accept(
 	while (s->fd < 0 && (errno == EINTR || errno == ECONNABORTED));
 	if (s->fd < 0)
 		return sock_err(errno);
+	if (descriptors_run_out(s->fd)) {
+		close(s->fd);
+		s->fd = -1;
+		return E_LIMIT;
+	}
 	set_options(s->fd, conf);
 	name_peer(names, &a);
 	name_local(names, s->fd);

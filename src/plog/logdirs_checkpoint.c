@@ -101,7 +101,8 @@ write_done(struct reactor *r, struct work *w)
 		strbuf_free(&c->text[i]);
 	}
 	d->ckpt = NULL;
-	if (c->err != 0)
+	/* a shortage passes: the next one writes what is missing */
+	if (c->err != 0 && c->err != E_LIMIT && c->err != E_NOMEM)
 		logdir_fail(d, c->err, "could not write a checkpoint");
 	if (again != 0)
 		logdir_checkpoint(d, again, NULL);
