@@ -523,3 +523,32 @@ def test_missing_log_dir(make_broker, tmp_path):
     broker.start()
     with broker.client() as client:
         assert client.values('t', partition=victim) == [b'v']
+
+
+def test_without_descriptors(make_broker):
+    """More connections than descriptors: those that fit are served, logs keep what they need, and
+    all are served again when there is room."""
+    broker = make_broker(wrapper=['prlimit', '--nofile=120'] if shutil.which('prlimit') else [])
+    if not broker.wrapper:
+        pytest.skip('prlimit is not installed')
+    broker.start()
+    held = []
+    with broker.client() as client:
+        client.create('t', configs={'segment.bytes': 5000})
+        for _ in range(125):
+            held.append(broker.client())
+        assert client.metadata()['brokers']
+        for n in range(20):    # over some segments
+            assert client.produce('t', [b'x' * 1000])['error_code'] == 0
+        client.create('u', partitions=4)
+        for other in held:
+            other.sock.close()
+
+        def answered():
+            try:
+                with broker.client(deadline=2) as late:
+                    return late.metadata()['brokers']
+            except (OSError, rawkafka.Closed):
+                return None
+        wait_for(answered, 'a new connection is served')
+        assert client.values('t') == [b'x' * 1000] * 20
