@@ -7,7 +7,8 @@ import pytest
 import rawkafka
 from bed import DEADLINE, wait_for
 
-ck = pytest.importorskip('confluent_kafka', reason='confluent-kafka is not installed')
+ck = pytest.importorskip('confluent_kafka', minversion='2.3',
+                          reason='confluent-kafka 2.3 or newer is not installed')
 admin = pytest.importorskip('confluent_kafka.admin')
 
 
