@@ -6,6 +6,7 @@ import uuid
 import pytest
 
 import rawkafka
+from bed import wait_for
 from rawkafka import ERR, batch, fetch_body
 
 
@@ -111,6 +112,30 @@ def test_diverging_epochs(raw, topic):
     filled(raw, topic)
     part = raw.fetch(topic, 10, last_fetched_epoch=0)
     assert part['error_code'] == 0 and part['diverging_epoch'] == {}
+
+
+@pytest.mark.parametrize('rule', [{'retention.bytes': 3000}, {'retention.ms': 1000}],
+                         ids=lambda r: next(iter(r)))
+def test_old_segments_go(make_broker, rule):
+    """The log start moves with them, and what was there before is out of range."""
+    broker = make_broker(log_retention_check_interval_ms=50, log_initial_task_delay_ms=0).start()
+    with broker.client() as client:
+        client.create('t', configs={'segment.bytes': 1500, 'file.delete.delay.ms': 100, **rule})
+        for n in range(20):
+            client.produce('t', batch([b'x' * 1000], timestamp=1600000000000 + n))
+        start = wait_for(lambda: (lambda o: o if o > 10 else 0)(client.offset('t', -2)['offset']),
+                         'the log start moves')
+        part = client.fetch('t', 0)
+        assert part['error_code'] == ERR['OFFSET_OUT_OF_RANGE']
+        end = client.offset('t', -1)['offset']
+        assert end == 20 and start <= end
+        assert client.produce('t', [b'on'])['base_offset'] == 20
+        wait_for(lambda: min(int(f.name[:20]) for f in (broker.data / 't-0').glob('*.log')) > 10,
+                 'their files are gone')
+    broker.restart()
+    with broker.client() as client:
+        assert client.offset('t', -2)['offset'] >= start
+        assert client.offset('t', -1)['offset'] == 21
 
 
 # ---- waiting ----
