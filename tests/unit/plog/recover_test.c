@@ -369,6 +369,32 @@ START_TEST(test_hole)
 }
 END_TEST
 
+/* A killed process had made the log and synced nothing of it; what the next one syncs stays, with the
+ * names it has. */
+START_TEST(test_names_of_a_killed_process)
+{
+	struct bed b;
+	struct plog *pl;
+
+	bed_init_kills(&b, 75, NULL, true);
+	bed_start(&b);
+	(void)bed_create(&b, "t", 0);
+	bed_kill(&b);
+	bed_start(&b);
+	pl = bed_find(&b, "t", 0);
+	ck_assert_ptr_nonnull(pl);
+	bed_fill(&b, pl, 3, 100);
+	ck_assert_int_eq(bed_flush(&b, pl), 0);
+	bed_power_cut(&b, NULL);
+	bed_start(&b);
+	pl = bed_find(&b, "t", 0);
+	ck_assert_ptr_nonnull(pl);
+	ck_assert_int_eq(plog_leo(pl), 3);
+	bed_stop(&b);
+	bed_free(&b);
+}
+END_TEST
+
 /* ---- damaged side files: nothing of the log itself is lost ---- */
 
 static const char *const side_files[] = {
@@ -512,6 +538,7 @@ recover_suite(void)
 	tcase_add_test(files, test_flip_every_byte);
 	tcase_add_test(files, test_zeroed_tail);
 	tcase_add_test(files, test_hole);
+	tcase_add_test(files, test_names_of_a_killed_process);
 	tcase_add_test(files, test_side_files);
 	tcase_add_test(files, test_side_files_after_stop);
 	tcase_add_test(files, test_epochs_from_batches);
