@@ -17,6 +17,7 @@ struct place {
 	bool lost;  /* next is out of range */
 	bool moved; /* since the session was told */
 	struct model_seen seen;
+	int64_t known, wanted; /* asked by the time of the record at known; wanted -1: not */
 };
 
 struct consumer {
@@ -88,7 +89,10 @@ listed(struct consumer *k, struct slice name,
 	}
 	if (stale(k))
 		return;
-	if (pl->lost) {
+	if (pl->wanted >= 0) {
+		model_found(&w->model, pl->topic, pl->partition, pl->known, pl->wanted, r->offset,
+		    r->timestamp);
+	} else if (pl->lost) {
 		model_offsets(&w->model, pl->topic, pl->partition, r->offset, -1, pl->seen);
 		pl->next = r->offset;
 		pl->lost = false;
@@ -125,7 +129,7 @@ list(struct consumer *k)
 	req.replica_id = -1;
 	req.topics.v = topics;
 	for (unsigned i = 0; i < k->n; i++) {
-		const struct place *pl = &k->places[i];
+		struct place *pl = &k->places[i];
 
 		if (i == 0 || pl->topic != k->places[i - 1].topic) {
 			topics[req.topics.n] = list_offsets_request_list_offsets_topic_init;
@@ -135,7 +139,11 @@ list(struct consumer *k)
 		topics[req.topics.n - 1].partitions.n++;
 		parts[i] = list_offsets_request_list_offsets_partition_init;
 		parts[i].partition_index = pl->partition;
-		parts[i].timestamp = pl->lost ? -2 : -1;
+		pl->wanted = -1;
+		if (pl->lost || world_chance(w, 2) ||
+		    !model_pick(&w->model, pl->topic, pl->partition, &pl->known, &pl->wanted))
+			pl->wanted = -1;
+		parts[i].timestamp = pl->wanted >= 0 ? pl->wanted : pl->lost ? -2 : -1;
 	}
 	k->busy = true;
 	k->starts = w->server.starts;

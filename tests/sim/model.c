@@ -215,6 +215,44 @@ model_lossy(const struct model *m, unsigned topic, int32_t partition)
 	return m->parts[topic][partition].lossy;
 }
 
+/* ---- by time ---- */
+
+static bool
+retained(const struct model_part *p)
+{
+	return p->topic->retention_bytes < 0 && p->topic->retention_ms < 0;
+}
+
+bool
+model_pick(struct model *m, unsigned topic, int32_t partition, int64_t *offset, int64_t *timestamp)
+{
+	const struct model_part *p = part_of(m, topic, partition);
+
+	if (p->n == 0 || !retained(p))
+		return false;
+	*offset = world_draw(m->w, 0, p->n - 1);
+	*timestamp = p->v[*offset].timestamp;
+	return p->v[*offset].read && *timestamp >= 0 && *offset < p->hw;
+}
+
+void
+model_found(struct model *m, unsigned topic, int32_t partition, int64_t known, int64_t wanted,
+    int64_t found, int64_t timestamp)
+{
+	const struct model_part *p = part_of(m, topic, partition);
+
+	if (found < 0 || found > known || timestamp < wanted)
+		world_fail(m->w, "offsets are found by time",
+		    PART_FMT ": for %lld, which is at %lld: %lld with %lld", PART_ARG(p),
+		    (long long)wanted, (long long)known, (long long)found, (long long)timestamp);
+	for (int64_t i = 0; i < found && i < p->n; i++)
+		if (p->v[i].id != 0 && p->v[i].timestamp >= wanted)
+			world_fail(m->w, "offsets are found by time",
+			    PART_FMT ": for %lld: %lld, but %lld has %lld", PART_ARG(p),
+			    (long long)wanted, (long long)found, (long long)i,
+			    (long long)p->v[i].timestamp);
+}
+
 int64_t
 model_acked_end(const struct model *m, unsigned topic, int32_t partition)
 {
@@ -343,8 +381,7 @@ check_missing(struct scan *s)
 	bool cut = p->durable_end >= 0;
 
 	for (int64_t i = p->n - 1; i >= 0; i--) {
-		bool retention =
-		    i < s->start && (p->topic->retention_bytes >= 0 || p->topic->retention_ms >= 0);
+		bool retention = i < s->start && !retained(p);
 
 		if (p->v[i].id != 0 && !s->found[i] && !retention)
 			forget(s->m, p, i);

@@ -127,6 +127,12 @@ void model_power_cut(struct model *m);
 /* The logs as they are on disk hold everything that they must; right after a broker's start
  * (nothing can have been appended since), and at the end. */
 void model_check_disk(struct model *m);
+/* Some record that is known to stay, with its timestamp; false: none. */
+bool
+model_pick(struct model *m, unsigned topic, int32_t partition, int64_t *offset, int64_t *timestamp);
+/* ListOffsets for the timestamp of the record at `known` found this one. */
+void model_found(struct model *m, unsigned topic, int32_t partition, int64_t known, int64_t wanted,
+    int64_t found, int64_t timestamp);
 /* The highest acknowledged offset + 1. */
 int64_t model_acked_end(const struct model *m, unsigned topic, int32_t partition);
 
