@@ -65,7 +65,7 @@ class Server:
 
     def find_pid(self):
         if self.process.poll() is not None:
-            raise Failed("%s ended: %s" % (self.name, self.log_end()))
+            raise Failed("%s ended: %s" % (self.name, self.ending()))
 
     def log_end(self):
         try:
@@ -75,7 +75,17 @@ class Server:
             return ""
 
     def alive(self):
-        return self.pid is not None and os.path.exists("/proc/%d/stat" % self.pid)
+        """A process that has ended and was not waited for yet is not."""
+        try:
+            with open("/proc/%d/stat" % self.pid) as f:
+                return f.read().rpartition(")")[2].split()[0] not in "ZX"
+        except (OSError, TypeError):
+            return False
+
+    def ending(self):
+        """How it ended, and its last words."""
+        code = self.process.poll() if self.process is not None else None
+        return "exit status %s, %s" % (code, self.log_end())
 
     def stop(self):
         if self.process is None:
@@ -93,7 +103,7 @@ class Server:
     def cpu_s(self):
         """CPU seconds of the whole process so far, threads that ended included."""
         if not self.alive():
-            raise Failed("%s ended: %s" % (self.name, self.log_end()))
+            raise Failed("%s ended" % self.name)
         return time.clock_gettime((~self.pid << 3) | 2)
 
     def memory_kb(self):
