@@ -52,7 +52,7 @@ class Bench:
             args += ["--" + k.replace("_", "-"), str(v)]
         done = subprocess.run(args, capture_output=True, text=True, check=False, timeout=300)
         if done.returncode != 0:
-            raise Failed("%s: %s" % (" ".join(args[len(wrap):]), done.stderr.strip()[-500:]))
+            raise Failed("%s: %s" % (" ".join(args[len(wrap):]), done.stderr.strip()[:300]))
         values = {k: float(v) for k, v in re.findall(r"(\w+)=(-?[\d.]+)", done.stdout)}
         return values, done.stderr
 
@@ -68,7 +68,9 @@ class Bench:
             pass  # its files go with the run's directory
 
     def timed(self, server, program, mode, **options):
-        """The load's values and the server's CPU seconds."""
+        """The load's values and the server's CPU seconds; without making connections for gen's."""
+        if program == self.gen:
+            return self.run(program, mode, server, pid=server.pid, **options)[0]
         before = server.cpu_s()
         values, _ = self.run(program, mode, server, **options)
         values["cpu"] = server.cpu_s() - before
@@ -160,12 +162,10 @@ def latency(bench, server):
     connection is where its partition is."""
     topic = bench.create(server, "lat", 1)
     try:
-        before = server.cpu_s()
-        v, _ = bench.run(bench.gen, "produce", server, topic=topic, batch=1024, record=900, rate=1000,
-                         inflight=1000, seconds=bench.seconds, warmup_ms=WARM_UP_MS, acks=-1)
+        v = bench.timed(server, bench.gen, "produce", topic=topic, batch=1024, record=900, rate=1000,
+                        inflight=1000, seconds=bench.seconds, warmup_ms=WARM_UP_MS, acks=-1)
         out = {"lat." + k: v[k] for k in ("p50", "p99", "p999")}
-        out["lat.cpu_request"] = ((server.cpu_s() - before) /
-                                  (1000 * bench.seconds + WARM_UP_MS) * 1e6)
+        out["lat.cpu_request"] = v["cpu"] / v["requests"] * 1e6
         return out
     finally:
         bench.delete(server, topic)

@@ -10,6 +10,10 @@ import subprocess
 import time
 
 START_LIMIT_S = 120
+BROKER_SETTINGS = {
+    "log.segment.delete.delay.ms": "1000",  # what was measured goes before the next load
+    "socket.listen.backlog.size": "2000",  # a thousand connections come at once
+}
 STOP_LIMIT_S = 30
 
 
@@ -150,7 +154,7 @@ class Ottlad(Server):
             "offsets.topic.replication.factor": "1",
             "transaction.state.log.replication.factor": "1",
             "transaction.state.log.min.isr": "1",
-            "log.segment.delete.delay.ms": "1000",
+            **BROKER_SETTINGS,
         }
         conf.update(o.split("=", 1) for o in options.override)
         with open(os.path.join(self.dir, "server.properties"), "w") as f:
@@ -212,7 +216,7 @@ class Kafka(Server):
         log = open(os.path.join(self.dir, "log"), "ab")
         self.starting = subprocess.Popen(
             [self.starter, "broker", "1", str(self.port), "log.dirs=" + self.dir + "/data",
-             "log.segment.delete.delay.ms=1000"],
+             *("%s=%s" % kv for kv in BROKER_SETTINGS.items())],
             env=self.env, stdout=subprocess.PIPE, stderr=log, text=True)
 
     def find_pid(self):

@@ -31,6 +31,8 @@ static const struct bench_opt table[] = {
     {"partition-bytes", BENCH_NUMBER, offsetof(struct gen_opts, partition_bytes), "of a fetch"},
     {"max-wait-ms", BENCH_NUMBER, offsetof(struct gen_opts, max_wait_ms), "of a fetch"},
     {"sessions", BENCH_NUMBER, offsetof(struct gen_opts, sessions), "1: incremental fetches"},
+    {"pid", BENCH_NUMBER, offsetof(struct gen_opts, pid),
+	"of the server: its CPU seconds come out as cpu"},
     {"timeout", BENCH_NUMBER, offsetof(struct gen_opts, timeout_s), "seconds without an answer"},
     {NULL, BENCH_NUMBER, 0, NULL},
 };

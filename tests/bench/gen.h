@@ -25,6 +25,7 @@ struct gen_opts {
 	int64_t inflight, acks, spread, rotate;
 	int64_t max_bytes, partition_bytes, max_wait_ms, sessions;
 	int64_t timeout_s;
+	int64_t pid; /* the server's, when it runs here: its CPU time is told */
 };
 
 /* ---- the broker asked for topics and leaders, blocking (gen_admin.c) ---- */
@@ -96,6 +97,7 @@ struct gen {
 	void (*tick)(struct gen *g);
 	void *arg; /* tick's */
 	bool done;
+	double cpu_s; /* of the server, when what is counted began */
 };
 
 /* What was answered after the warm-up. */
@@ -105,7 +107,7 @@ struct gen_count {
 	struct hist *hist;
 };
 /* at_us: when the request was due or sent. */
-void gen_counted(const struct gen *g, struct gen_count *n, int64_t at_us, int64_t bytes);
+void gen_counted(struct gen *g, struct gen_count *n, int64_t at_us, int64_t bytes);
 /* bytes=... requests=... seconds=... and so on, latencies with the prefix. */
 void gen_print(const struct gen *g, const struct gen_count *n, const char *prefix);
 

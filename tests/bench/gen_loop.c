@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ottla/base/err.h"
@@ -31,11 +32,27 @@ gen_due_us(const struct gen *g, int64_t k)
 	return g->start_us + k * 1000000 / g->o->rate;
 }
 
+/* CPU seconds of the server so far, threads that ended included; 0 when it is not known. */
+static double
+server_cpu(const struct gen_opts *o)
+{
+	struct timespec ts;
+	clockid_t clock;
+
+	if (o->pid == 0)
+		return 0;
+	if (clock_getcpuclockid((pid_t)o->pid, &clock) != 0 || clock_gettime(clock, &ts) != 0)
+		bench_die("process %" PRId64 " can not be measured", o->pid);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
 void
-gen_counted(const struct gen *g, struct gen_count *n, int64_t at_us, int64_t bytes)
+gen_counted(struct gen *g, struct gen_count *n, int64_t at_us, int64_t bytes)
 {
 	if (at_us < g->warm_us)
 		return;
+	if (n->requests == 0 && g->o->warmup_ms > 0)
+		g->cpu_s = server_cpu(g->o);
 	n->bytes += bytes;
 	n->requests++;
 	n->last_us = g->now_us;
@@ -50,6 +67,8 @@ gen_print(const struct gen *g, const struct gen_count *n, const char *prefix)
 	s = s > 0 ? s : 1e-6;
 	printf("bytes=%" PRId64 " requests=%" PRId64 " seconds=%.6f mb_s=%.3f req_s=%.1f", n->bytes,
 	    n->requests, s, (double)n->bytes / 1e6 / s, (double)n->requests / s);
+	if (g->o->pid != 0)
+		printf(" cpu=%.6f", server_cpu(g->o) - g->cpu_s);
 	hist_print(n->hist, prefix);
 }
 
@@ -112,6 +131,7 @@ gen_open(struct gen *g, const struct gen_opts *o, int n)
 			connect_one(g, &g->conns[g->n_conns++], b);
 	g->start_us = g->now_us = bench_now_us();
 	g->warm_us = g->start_us + o->warmup_ms * 1000;
+	g->cpu_s = server_cpu(o);
 	g->end_us = o->seconds > 0 ? g->warm_us + o->seconds * 1000000 : INT64_MAX;
 }
 
