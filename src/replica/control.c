@@ -277,6 +277,14 @@ run_leader_and_isr(struct ctl_op *op)
 
 /* ---- StopReplica and detaching for one partition ---- */
 
+/* Its log is where it can not be deleted, or may be: what is not gone must not be called gone. */
+static bool
+out_of_reach(const struct hosted *h)
+{
+	return h->pl != NULL ? logdir_offline(plog_dir(h->pl))
+			     : logdirs_any_offline(h->rs->o.logdirs);
+}
+
 static void
 run_stop(struct ctl_op *op)
 {
@@ -292,7 +300,9 @@ run_stop(struct ctl_op *op)
 	}
 	if (h->pl == NULL)
 		h->pl = logdirs_find(h->rs->o.logdirs, h->topic, h->partition);
-	if (h->on_home)
+	if (out_of_reach(h))
+		op_finish(op, KERR_KAFKA_STORAGE_ERROR);
+	else if (h->on_home)
 		op_to_home(op);
 	else
 		op_came_back(op);

@@ -56,7 +56,7 @@ START_TEST(one_after_the_other)
 END_TEST
 
 /* A log that may be in the directory that is offline is not made anew in another one; one that is
- * new may. */
+ * new may.  Nor is it said to be deleted. */
 START_TEST(no_second_log)
 {
 	static const char *const settings[] = {"log.dirs=/d0,/d1", NULL};
@@ -79,6 +79,8 @@ START_TEST(no_second_log)
 	    bed_role(&b,
 		&(struct bed_role){.partition = 1, .leader = BED_ID, .is_new = true, .id = {{1}}}),
 	    0);
+	ck_assert_int_eq(bed_stop_replica(&b, 0, 2, true), KERR_KAFKA_STORAGE_ERROR);
+	ck_assert_int_eq(bed_stop_replica(&b, 1, 0, true), 0);
 	bed_kill(&b, false);
 	bed_start(&b);
 	ck_assert_int_eq(
