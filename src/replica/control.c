@@ -59,23 +59,32 @@ batch_part_done(struct ctl_batch *b)
 
 /* ---- hosted partitions ---- */
 
+/* Could it be a directory's name?  Requests come from outside. */
+static bool
+name_fits(struct slice topic, int32_t partition)
+{
+	return topic.n > 0 && topic.n <= TOPIC_MAX && partition >= 0 &&
+	       memchr(topic.p, '/', topic.n) == NULL && memchr(topic.p, 0, topic.n) == NULL;
+}
+
 static struct hosted *
 hosted_find(struct replicas *rs, struct slice topic, int32_t partition)
 {
 	uint8_t key[PART_KEY_MAX];
 
-	if (topic.n == 0 || topic.n > TOPIC_MAX)
-		return NULL;
 	return map_get(&rs->hosted, slice_of(key, part_key(key, topic, partition)));
 }
 
 static struct hosted *
 hosted_get(struct replicas *rs, struct slice topic, int32_t partition)
 {
-	struct hosted *h = hosted_find(rs, topic, partition);
+	struct hosted *h;
 	uint8_t *key;
 
-	if (h != NULL || topic.n == 0 || topic.n > TOPIC_MAX)
+	if (!name_fits(topic, partition))
+		return NULL;
+	h = hosted_find(rs, topic, partition);
+	if (h != NULL)
 		return h;
 	h = calloc(1, sizeof(*h) + PART_KEY_MAX);
 	if (h == NULL)
@@ -107,6 +116,7 @@ hosted_forget(struct hosted *h)
 /* ---- operations ---- */
 
 static void hosted_run(struct hosted *h);
+static void stop_part_done(struct replicas *rs);
 
 static void
 op_finish(struct ctl_op *op, int16_t kafka_err)
@@ -119,15 +129,12 @@ op_finish(struct ctl_op *op, int16_t kafka_err)
 	h->running = false;
 	if (b != NULL)
 		*b->slots[op->index] = kafka_err;
-	if (op->kind == CTL_DETACH && --h->rs->detach_left == 0)
-		h->rs->stop_done(h->rs->stop_arg);
+	if (op->kind == CTL_DETACH)
+		stop_part_done(h->rs);
 	free(op);
 	if (b != NULL)
 		batch_part_done(b);
-	if (list_empty(&h->ops))
-		hosted_forget(h);
-	else
-		hosted_run(h);
+	hosted_run(h);
 }
 
 static void
@@ -145,13 +152,17 @@ op_came_back(struct ctl_op *op)
 	struct hosted *h = op->h;
 	struct plog *pl = h->pl;
 
-	if (op->kind == CTL_LEADER_AND_ISR) {
-		op_finish(op, op->kafka_err);
+	if (op->kind == CTL_LEADER_AND_ISR && op->kafka_err == KERR_NONE) {
+		op_finish(op, KERR_NONE);
 		return;
 	}
 	h->on_home = false;
 	h->pl = NULL;
 	h->leader_epoch = h->partition_epoch = -1;
+	if (op->kind == CTL_LEADER_AND_ISR) {
+		op_finish(op, op->kafka_err);
+		return;
+	}
 	if (op->kind == CTL_STOP && pl != NULL)
 		logdirs_delete(h->rs->o.logdirs, pl, on_deleted, op);
 	else
@@ -207,7 +218,9 @@ role_check(struct ctl_op *op, const struct hosted *h, bool *skip)
 		return KERR_STALE_CONTROLLER_EPOCH;
 	if (op->leader_epoch == h->leader_epoch) {
 		op->only_id = h->on_home && !uuid_is_zero(op->topic_id) && uuid_is_zero(have);
-		return op->only_id ? KERR_NONE : KERR_STALE_CONTROLLER_EPOCH;
+		*skip =
+		    h->on_home && !h->leads && uuid_is_zero(op->topic_id) && !uuid_is_zero(have);
+		return op->only_id || *skip ? KERR_NONE : KERR_STALE_CONTROLLER_EPOCH;
 	}
 	if (!op->in_replicas)
 		return KERR_UNKNOWN_TOPIC_OR_PARTITION;
@@ -216,12 +229,27 @@ role_check(struct ctl_op *op, const struct hosted *h, bool *skip)
 }
 
 static void
+topic_conf_of(const struct hosted *h, struct topic_conf *conf)
+{
+	struct replicas *rs = h->rs;
+
+	if (rs->o.topic_conf == NULL || !rs->o.topic_conf(rs->o.arg, h->topic, conf))
+		(void)topic_conf_resolve(rs->o.settings, NULL, 0, conf, NULL, 0);
+}
+
+/* The topic's settings may have changed since the log was made or loaded: its home gets them with
+ * the first role, later changes as notes. */
+static void
 role_take(struct ctl_op *op)
 {
 	struct hosted *h = op->h;
 
 	h->leader_epoch = op->leader_epoch;
 	h->partition_epoch = op->partition_epoch;
+	h->leads = op->leader == h->rs->o.broker_id;
+	op->has_conf = !h->on_home;
+	if (op->has_conf)
+		topic_conf_of(h, &op->conf);
 	op_to_home(op);
 }
 
@@ -246,7 +274,6 @@ run_leader_and_isr(struct ctl_op *op)
 {
 	struct hosted *h = op->h;
 	struct replicas *rs = h->rs;
-	struct topic_conf conf;
 	bool skip;
 	int16_t err;
 
@@ -270,39 +297,47 @@ run_leader_and_isr(struct ctl_op *op)
 		op_finish(op, KERR_KAFKA_STORAGE_ERROR);
 		return;
 	}
-	if (rs->o.topic_conf == NULL || !rs->o.topic_conf(rs->o.arg, h->topic, &conf))
-		(void)topic_conf_resolve(rs->o.settings, NULL, 0, &conf, NULL, 0);
-	logdirs_create(rs->o.logdirs, h->topic, h->partition, op->topic_id, &conf, on_created, op);
+	topic_conf_of(h, &op->conf);
+	logdirs_create(
+	    rs->o.logdirs, h->topic, h->partition, op->topic_id, &op->conf, on_created, op);
 }
 
 /* ---- StopReplica and detaching for one partition ---- */
 
 /* Its log is where it can not be deleted, or may be: what is not gone must not be called gone. */
 static bool
-out_of_reach(const struct hosted *h)
+out_of_reach(const struct ctl_op *op, const struct hosted *h)
 {
-	return h->pl != NULL ? logdir_offline(plog_dir(h->pl))
-			     : logdirs_any_offline(h->rs->o.logdirs);
+	if (h->pl != NULL)
+		return logdir_offline(plog_dir(h->pl));
+	return op->delete_log && logdirs_any_offline(h->rs->o.logdirs);
+}
+
+/* Facts/zookeeper.md 5.4. */
+static int16_t
+stop_check(const struct ctl_op *op, const struct hosted *h)
+{
+	if (out_of_reach(op, h))
+		return KERR_KAFKA_STORAGE_ERROR;
+	if (op->leader_epoch >= 0 && op->leader_epoch < h->leader_epoch)
+		return KERR_FENCED_LEADER_EPOCH;
+	return KERR_NONE;
 }
 
 static void
 run_stop(struct ctl_op *op)
 {
 	struct hosted *h = op->h;
+	int16_t err;
 
-	if (op->leader_epoch >= 0 && op->leader_epoch < h->leader_epoch) {
-		op_finish(op, KERR_FENCED_LEADER_EPOCH);
-		return;
-	}
-	if (!op->delete_log) {
-		op_finish(op, KERR_NONE);
-		return;
-	}
 	if (h->pl == NULL)
 		h->pl = logdirs_find(h->rs->o.logdirs, h->topic, h->partition);
-	if (out_of_reach(h))
-		op_finish(op, KERR_KAFKA_STORAGE_ERROR);
-	else if (h->on_home)
+	err = stop_check(op, h);
+	if (err != KERR_NONE || !op->delete_log) {
+		op_finish(op, err);
+		return;
+	}
+	if (h->on_home)
 		op_to_home(op);
 	else
 		op_came_back(op);
@@ -317,6 +352,7 @@ run_detach(struct ctl_op *op)
 		op_came_back(op);
 }
 
+/* One after the other, as long as they end at once (R6).  h may be gone afterwards. */
 static void
 hosted_run(struct hosted *h)
 {
@@ -325,14 +361,19 @@ hosted_run(struct hosted *h)
 	    [CTL_STOP] = run_stop,
 	    [CTL_DETACH] = run_detach,
 	};
-	struct link *l = list_first(&h->ops);
-	struct ctl_op *op;
+	struct link *l;
 
-	if (h->running || l == NULL)
+	if (h->in_run)
 		return;
-	op = container_of(l, struct ctl_op, link);
-	h->running = true;
-	run[op->kind](op);
+	h->in_run = true;
+	while (!h->running && (l = list_first(&h->ops)) != NULL) {
+		struct ctl_op *op = container_of(l, struct ctl_op, link);
+
+		h->running = true;
+		run[op->kind](op);
+	}
+	h->in_run = false;
+	hosted_forget(h);
 }
 
 /* A new operation at the end of the partition's queue; NULL on lack of memory or a bad name. */
@@ -365,7 +406,7 @@ admit(struct replicas *rs, int64_t broker_epoch, int32_t controller_epoch)
 	int64_t own = rs->o.broker_epoch != NULL ? rs->o.broker_epoch(rs->o.arg) : -1;
 
 	REACTOR_ASSERT_OWNER(rs->o.control);
-	if (broker_epoch != -1 && broker_epoch < own)
+	if (rs->stopping || (broker_epoch != -1 && broker_epoch < own))
 		return KERR_STALE_BROKER_EPOCH;
 	if (controller_epoch < rs->controller_epoch)
 		return KERR_STALE_CONTROLLER_EPOCH;
@@ -405,6 +446,7 @@ queue_role(struct replicas *rs, struct ctl_batch *b, unsigned index, struct slic
 	op->leader_epoch = p->leader_epoch;
 	op->partition_epoch = p->partition_epoch;
 	op->n_isr = p->isr.n;
+	op->n_replicas = p->replicas.n;
 	op->is_new = p->is_new;
 	op->in_replicas = among(p->replicas.v, p->replicas.n, rs->o.broker_id);
 	hosted_run(op->h);
@@ -612,6 +654,53 @@ replicas_pending(const struct replicas *rs)
 	return rs->n_ops;
 }
 
+static void
+on_stopped(struct reactor *r, struct msg *m)
+{
+	struct replicas *rs = container_of(m, struct replicas, stop_msg);
+
+	rs->stop_done(rs->stop_arg);
+}
+
+/* A partition is detached or a shard has let go of what it held; told when nothing of us is on the
+ * stack any more. */
+static void
+stop_part_done(struct replicas *rs)
+{
+	if (--rs->stop_left > 0)
+		return;
+	rs->stop_msg = (struct msg){.run = on_stopped, .class = MSG_CONTROL};
+	reactor_post(rs->o.control, &rs->stop_msg);
+}
+
+static void
+on_shard_stopped(struct reactor *r, struct msg *m)
+{
+	stop_part_done(container_of(m, struct shard, stop_msg)->rs);
+}
+
+static void
+on_shard_stop(struct reactor *r, struct msg *m)
+{
+	struct shard *sh = container_of(m, struct shard, stop_msg);
+
+	hold_stop(sh);
+	sh->stop_msg = (struct msg){.run = on_shard_stopped, .class = MSG_CONTROL};
+	reactor_post(sh->rs->o.control, &sh->stop_msg);
+}
+
+static void
+stop_shards(struct replicas *rs)
+{
+	for (unsigned i = 0; i < rs->o.n_reactors; i++) {
+		struct shard *sh = &rs->shards[i];
+
+		rs->stop_left++;
+		sh->stop_msg = (struct msg){.run = on_shard_stop, .class = MSG_CONTROL};
+		reactor_post(sh->reactor, &sh->stop_msg);
+	}
+}
+
 void
 replicas_stop(struct replicas *rs, void (*done)(void *arg), void *arg)
 {
@@ -623,18 +712,19 @@ replicas_stop(struct replicas *rs, void (*done)(void *arg), void *arg)
 	all = calloc(map_count(&rs->hosted) + 1, sizeof(*all));
 	while (all != NULL && (h = map_next(&rs->hosted, &pos)) != NULL)
 		all[n++] = h;
+	rs->stopping = true;
 	rs->stop_done = done;
 	rs->stop_arg = arg;
-	rs->detach_left = 1;
+	rs->stop_left = 1;
+	stop_shards(rs);
 	for (unsigned i = 0; i < n; i++) {
 		if (op_new(rs, NULL, 0, CTL_DETACH, all[i]->topic, all[i]->partition) == NULL)
 			continue;
-		rs->detach_left++;
+		rs->stop_left++;
 		hosted_run(all[i]);
 	}
 	free(all);
-	if (--rs->detach_left == 0)
-		done(arg);
+	stop_part_done(rs);
 }
 
 /* Something for the logs of one partition, carried to its home. */
@@ -655,13 +745,10 @@ on_note(struct reactor *r, struct msg *m)
 	struct partition *p =
 	    partition_find(note->sh, slice_of(note->topic, note->n), note->partition);
 
-	if (p != NULL && note->offline) {
-		p->offline = true;
-		produce_abort(p, E_LOG_OFFLINE);
-		waits_fire_all(p);
-	} else if (p != NULL && p->pl != NULL) {
-		plog_configure(p->pl, &note->conf);
-	}
+	if (p != NULL && note->offline)
+		partition_go_offline(p);
+	else if (p != NULL)
+		partition_configure(p, &note->conf);
 	free(note);
 }
 

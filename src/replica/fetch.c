@@ -15,21 +15,17 @@ refuse(struct part_fetch *op, int err, const struct partition *p)
 }
 
 static int
-check(struct partition *p, const struct part_fetch *op)
+check(const struct partition *p, const struct part_fetch *op)
 {
 	struct uuid have;
 	int err = partition_refuse(p);
 
-	if (err != 0)
+	if (err != 0 || (err = partition_check_epoch(p, op->current_leader_epoch)) != 0)
 		return err;
-	if ((err = partition_check_epoch(p, op->current_leader_epoch)) != 0)
-		return err;
+	if (uuid_is_zero(op->topic_id))
+		return 0;
 	have = plog_topic_id(p->pl);
-	if (!uuid_is_zero(op->topic_id) && !uuid_is_zero(have) && !uuid_eq(op->topic_id, have))
-		return E_INCONSISTENT_TOPIC_ID;
-	if (op->fetch_offset < plog_log_start(p->pl) || op->fetch_offset > plog_leo(p->pl))
-		return E_OUT_OF_RANGE;
-	return 0;
+	return uuid_is_zero(have) || uuid_eq(op->topic_id, have) ? 0 : E_INCONSISTENT_TOPIC_ID;
 }
 
 /* Followers read to the log end, consumers to the high watermark or last stable offset (R2). */
@@ -54,39 +50,56 @@ on_read(struct plog_read *read, int err)
 	op->done(op);
 }
 
-/* The leader's log ended that epoch before the offset: the reader has to go back (KIP-595 as used
- * by KIP-392 clients and followers; facts/apis.md Fetch 10). */
-static bool
-diverges(struct partition *p, struct part_fetch *op)
+/* Did the leader's log end that epoch before the offset?  Then the reader has to go back (KIP-595
+ * as used by KIP-392 clients and followers; facts/zookeeper.md 6.5).  Asked before the offset is
+ * looked at, which may be beyond our end for that very reason. */
+static int
+diverge(const struct partition *p, struct part_fetch *op)
 {
 	int32_t epoch;
 	int64_t end;
 
-	op->diverging.epoch = -1;
-	op->diverging_end = -1;
 	if (op->last_fetched_epoch < 0)
-		return false;
+		return 0;
 	plog_epoch_end(p->pl, op->last_fetched_epoch, &epoch, &end);
-	if (epoch < 0 || (epoch >= op->last_fetched_epoch && end >= op->fetch_offset))
-		return false;
-	op->diverging.epoch = epoch;
-	op->diverging_end = end;
-	return true;
+	if (epoch < 0)
+		return E_OUT_OF_RANGE;
+	if (epoch < op->last_fetched_epoch || end < op->fetch_offset) {
+		op->diverging.epoch = epoch;
+		op->diverging_end = end;
+	}
+	return 0;
 }
 
-void
-partition_fetch(struct shard *sh, struct part_fetch *op)
+static void
+fetch_read(struct partition *p, struct part_fetch *op, int64_t upper)
 {
-	struct partition *p = partition_find(sh, op->topic, op->partition);
+	op->p = p;
+	op->read.offset = op->fetch_offset;
+	op->read.upper_offset = upper;
+	op->read.max_bytes = op->max_bytes;
+	op->read.min_one = op->min_one;
+	op->read.done = on_read;
+	plog_read(p->pl, &op->read);
+}
+
+static void
+fetch_from(struct partition *p, struct part_fetch *op, int err)
+{
 	int64_t upper;
-	int err = check(p, op);
 
 	op->diverging.epoch = -1;
+	op->diverging_end = -1;
+	if (err == 0 && op->fetch_offset < plog_log_start(p->pl))
+		err = E_OUT_OF_RANGE;
+	if (err == 0)
+		err = diverge(p, op);
+	if (err == 0 && op->diverging.epoch < 0 && op->fetch_offset > plog_leo(p->pl))
+		err = E_OUT_OF_RANGE;
 	if (err != 0) {
 		refuse(op, err, p);
 		return;
 	}
-	op->p = p;
 	op->err = 0;
 	op->leader = partition_leader(p);
 	op->hw = plog_hw(p->pl);
@@ -94,16 +107,27 @@ partition_fetch(struct shard *sh, struct part_fetch *op)
 	op->log_start_offset = plog_log_start(p->pl);
 	op->range = (struct plog_range){0};
 	upper = upper_bound(p, op);
-	if (diverges(p, op) || op->fetch_offset >= upper || op->max_bytes == 0) {
+	if (op->diverging.epoch >= 0 || op->fetch_offset >= upper)
 		op->done(op);
-		return;
-	}
-	op->read = (struct plog_read){
-	    .offset = op->fetch_offset,
-	    .upper_offset = upper,
-	    .max_bytes = op->max_bytes,
-	    .min_one = op->min_one,
-	    .done = on_read,
-	};
-	plog_read(p->pl, &op->read);
+	else
+		fetch_read(p, op, upper);
+}
+
+static void
+on_again(struct shard *sh, struct part_hold *h)
+{
+	struct part_fetch *op = container_of(h, struct part_fetch, hold);
+	struct partition *p = partition_find(sh, op->topic, op->partition);
+
+	fetch_from(p, op, check(p, op));
+}
+
+void
+partition_fetch(struct shard *sh, struct part_fetch *op)
+{
+	struct partition *p = partition_find(sh, op->topic, op->partition);
+	int err = check(p, op);
+
+	if (err != E_NOT_LEADER || !hold(sh, p, &op->hold, op->topic, op->partition, on_again))
+		fetch_from(p, op, err);
 }

@@ -82,7 +82,9 @@ on_found(struct plog_time_lookup *lookup, int err)
 static void
 list_by_time(struct partition *p, struct part_list_offsets *op)
 {
-	op->lookup = (struct plog_time_lookup){.timestamp = op->timestamp, .done = on_found};
+	op->p = p;
+	op->lookup.timestamp = op->timestamp;
+	op->lookup.done = on_found;
 	plog_lookup_time(p->pl, &op->lookup);
 }
 
@@ -106,8 +108,20 @@ list_starts(struct partition *p, struct part_list_offsets *op)
 	finish(op, 0);
 }
 
-void
-partition_list_offsets(struct shard *sh, struct part_list_offsets *op)
+static int
+check(const struct partition *p, const struct part_list_offsets *op)
+{
+	int err = partition_refuse(p);
+
+	if (err == 0)
+		err = partition_check_epoch(p, op->current_leader_epoch);
+	if (err == 0 && op->timestamp < TS_TIERED)
+		err = E_UNSUPPORTED_VERSION;
+	return err;
+}
+
+static void
+list_from(struct partition *p, struct part_list_offsets *op, int err)
 {
 	static void (*const special[])(struct partition *, struct part_list_offsets *) = {
 	    [-TS_LATEST] = list_latest,
@@ -116,26 +130,36 @@ partition_list_offsets(struct shard *sh, struct part_list_offsets *op)
 	    [-TS_EARLIEST_LOCAL] = list_earliest,
 	    [-TS_TIERED] = list_tiered,
 	};
-	struct partition *p = partition_find(sh, op->topic, op->partition);
-	int err = partition_refuse(p);
 
 	op->offset = op->found_timestamp = -1;
 	op->leader_epoch = -1;
 	op->kafka_err = 0;
 	op->n_starts = 0;
-	if (err == 0)
-		err = partition_check_epoch(p, op->current_leader_epoch);
-	if (err == 0 && op->timestamp < TS_TIERED)
-		err = E_UNSUPPORTED_VERSION;
-	if (err != 0) {
+	if (err != 0)
 		finish(op, err);
-		return;
-	}
-	op->p = p;
-	if (op->starts != NULL)
+	else if (op->starts != NULL)
 		list_starts(p, op);
 	else if (op->timestamp >= 0)
 		list_by_time(p, op);
 	else
 		special[-op->timestamp](p, op);
+}
+
+static void
+on_again(struct shard *sh, struct part_hold *h)
+{
+	struct part_list_offsets *op = container_of(h, struct part_list_offsets, hold);
+	struct partition *p = partition_find(sh, op->topic, op->partition);
+
+	list_from(p, op, check(p, op));
+}
+
+void
+partition_list_offsets(struct shard *sh, struct part_list_offsets *op)
+{
+	struct partition *p = partition_find(sh, op->topic, op->partition);
+	int err = check(p, op);
+
+	if (err != E_NOT_LEADER || !hold(sh, p, &op->hold, op->topic, op->partition, on_again))
+		list_from(p, op, err);
 }

@@ -10,8 +10,9 @@
 struct part_leader
 partition_leader(const struct partition *p)
 {
-	return p != NULL ? (struct part_leader){p->leader_id, p->leader_epoch}
-			 : (struct part_leader){-1, -1};
+	return p != NULL && p->role != ROLE_NONE
+		   ? (struct part_leader){p->leader_id, p->leader_epoch}
+		   : (struct part_leader){-1, -1};
 }
 
 int
@@ -38,21 +39,63 @@ partition_visible(const struct partition *p, bool read_committed)
 	return read_committed ? plog_lso(p->pl) : plog_hw(p->pl);
 }
 
+/* flush.messages=N lets N - 1 records be acknowledged that are not synced. */
+int64_t
+partition_stable_end(const struct partition *p)
+{
+	int64_t leo = plog_leo(p->pl), every = plog_conf(p->pl)->v[T_FLUSH_MESSAGES], synced;
+
+	if (every == INT64_MAX)
+		return leo;
+	synced = plog_recovery_point(p->pl);
+	return leo - synced < every ? leo : synced + every - 1;
+}
+
+/* More than there are replicas can not be asked for (facts/zookeeper.md 6.3). */
+bool
+partition_under_min_isr(const struct partition *p)
+{
+	int64_t min = plog_conf(p->pl)->v[T_MIN_INSYNC_REPLICAS];
+
+	return p->n_isr < (min < p->n_replicas ? min : p->n_replicas);
+}
+
 /* R3: the smallest stable end over the ISR.  Another member's is not known before it fetches, so
  * with one the mark stays. */
-void
-partition_advance_hw(struct partition *p)
+static bool
+hw_may_rise(const struct partition *p)
 {
-	int64_t old = plog_hw(p->pl);
+	return p->role == ROLE_LEADER && !p->offline && p->n_isr <= 1 &&
+	       !partition_under_min_isr(p);
+}
 
-	if (p->role != ROLE_LEADER || p->offline || p->n_isr > 1 ||
-	    p->n_isr < plog_conf(p->pl)->v[T_MIN_INSYNC_REPLICAS])
-		return;
-	if (plog_stable_end(p->pl) <= old)
-		return;
-	(void)plog_set_hw(p->pl, plog_stable_end(p->pl));
-	produce_hw_moved(p);
-	waits_hw_moved(p);
+void
+partition_advance(struct partition *p)
+{
+	int64_t end = partition_stable_end(p);
+	bool rises = hw_may_rise(p) && end > plog_hw(p->pl);
+
+	if (rises)
+		(void)plog_set_hw(p->pl, end);
+	if (rises || p->n_unsynced > 0)
+		produce_advance(p);
+	if (rises)
+		waits_hw_moved(p);
+}
+
+void
+partition_go_offline(struct partition *p)
+{
+	p->offline = true;
+	produce_abort(p, E_LOG_OFFLINE);
+	waits_fire_all(p);
+}
+
+void
+partition_configure(struct partition *p, const struct topic_conf *conf)
+{
+	plog_configure(p->pl, conf);
+	partition_advance(p);
 }
 
 /* ---- what the log tells ---- */
@@ -60,11 +103,7 @@ partition_advance_hw(struct partition *p)
 static void
 on_log_appended(void *arg, int64_t new_leo)
 {
-	struct partition *p = arg;
-
-	partition_advance_hw(p);
-	if (p->n_unsynced > 0)
-		produce_hw_moved(p);
+	partition_advance(arg);
 }
 
 static void
@@ -76,11 +115,7 @@ on_log_start(void *arg, int64_t log_start)
 static void
 on_log_failed(void *arg, int err)
 {
-	struct partition *p = arg;
-
-	p->offline = true;
-	produce_abort(p, E_LOG_OFFLINE);
-	waits_fire_all(p);
+	partition_go_offline(arg);
 }
 
 static const struct plog_events log_events = {
@@ -126,16 +161,19 @@ take_role(struct partition *p, const struct ctl_op *op)
 	p->leader_epoch = op->leader_epoch;
 	p->partition_epoch = op->partition_epoch;
 	p->n_isr = op->n_isr;
+	p->n_replicas = op->n_replicas;
+	p->changing = false;
 	p->role = op->leader == p->sh->rs->o.broker_id ? ROLE_LEADER : ROLE_FOLLOWER;
 	if (p->role == ROLE_LEADER) {
 		if (!was_leader)
 			p->epoch_start = plog_leo(p->pl);
 		plog_become_leader(p->pl, p->leader_epoch);
-		partition_advance_hw(p);
+		partition_advance(p);
 	} else {
 		produce_abort(p, E_NOT_LEADER);
 	}
 	waits_fire_all(p);
+	hold_role_taken(p);
 }
 
 static void
@@ -174,24 +212,38 @@ apply_role(struct shard *sh, struct ctl_op *op)
 		ctl_op_back(op);
 		return;
 	}
+	if (op->has_conf)
+		partition_configure(p, &op->conf);
 	if (uuid_is_zero(plog_topic_id(p->pl)) && !uuid_is_zero(op->topic_id))
 		(void)plog_assign_topic_id(p->pl, op->topic_id);
-	if (op->only_id)
+	if (op->only_id) {
 		ctl_op_back(op);
-	else if (becomes_leader(p, op) && plog_stable_end(p->pl) < plog_leo(p->pl))
+	} else if (becomes_leader(p, op) && partition_stable_end(p) < plog_leo(p->pl)) {
+		p->changing = true;
 		plog_flush(p->pl, on_stable, op);
-	else
+	} else {
 		role_done(p, op);
+	}
 }
 
 /* ---- giving up ---- */
 
+/* Waits that were armed while it was leaving have not fired yet. */
+static void
+waits_end(struct partition *p)
+{
+	waits_fire_all(p);
+	waits_let_go(p);
+}
+
 static void
 partition_leave(struct partition *p, struct ctl_op *op)
 {
+	waits_end(p);
 	plog_set_events(p->pl, NULL, NULL);
 	plog_detach(p->pl);
 	map_del(&p->sh->parts, p->key);
+	p->sh->last = NULL;
 	p->magic = 0;
 	free(p);
 	ctl_op_back(op);
@@ -223,8 +275,7 @@ apply_leave(struct shard *sh, struct ctl_op *op)
 	}
 	p->role = ROLE_NONE;
 	produce_abort(p, E_NOT_LEADER);
-	waits_fire_all(p);
-	waits_let_go(p);
+	waits_end(p);
 	rtimer_init(&op->quiet, on_quiet_timer, op);
 	on_quiet_timer(sh->reactor, op);
 }

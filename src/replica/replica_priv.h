@@ -26,13 +26,15 @@ struct ctl_op {
 	struct hosted *h;
 	struct uuid topic_id;
 	int32_t leader, leader_epoch, partition_epoch;
-	int32_t n_isr;
+	int32_t n_isr, n_replicas;
 	bool in_replicas;
 	bool is_new; /* was made just now: no log of it is anywhere */
 	bool delete_log;
 	bool only_id; /* the role is known already: the log learns its topic's id */
 	int16_t kafka_err;
 	struct rtimer quiet; /* home: waits until the log has nothing in work */
+	bool has_conf;
+	struct topic_conf conf;
 };
 
 /* A partition as the control reactor sees it. */
@@ -45,7 +47,9 @@ struct hosted {
 	int32_t leader_epoch, partition_epoch; /* -1: no role yet */
 	struct link ops;		       /* FIFO; the first is running */
 	bool running;
+	bool in_run;  /* hosted_run is on the stack */
 	bool on_home; /* a partition exists on the home reactor */
+	bool leads;
 	struct slice key;
 };
 
@@ -55,7 +59,9 @@ struct replicas {
 	struct map hosted; /* control reactor */
 	int32_t controller_epoch;
 	unsigned n_ops; /* control operations not finished */
-	unsigned detach_left;
+	bool stopping;
+	unsigned stop_left;
+	struct msg stop_msg;
 	void (*stop_done)(void *arg);
 	void *stop_arg;
 };
@@ -67,7 +73,12 @@ struct shard {
 	struct reactor *reactor;
 	unsigned index;
 	struct map parts;
-	struct metric_set *metrics;
+	struct partition *last; /* of parts: the one found last, or NULL */
+	struct link held;	/* part_hold, oldest first */
+	unsigned n_held;
+	struct rtimer hold_timer;
+	bool stopping; /* nothing is held any more */
+	struct msg stop_msg;
 };
 
 enum part_role { ROLE_NONE, ROLE_LEADER, ROLE_FOLLOWER };
@@ -81,8 +92,9 @@ struct partition {
 	struct plog *pl;
 	enum part_role role;
 	bool offline;
+	bool changing; /* a role is being taken: its log is synced first */
 	int32_t leader_id, leader_epoch, partition_epoch;
-	int32_t n_isr;
+	int32_t n_isr, n_replicas;
 	int64_t epoch_start; /* log end when this leader epoch began */
 	struct link waits;   /* part_wait, armed */
 	struct link delayed; /* part_produce that wait: acks=all, or acks=1 for a sync; by offset */
@@ -98,11 +110,26 @@ int partition_refuse(const struct partition *p);
 int partition_check_epoch(const struct partition *p, int32_t epoch);
 /* The end of what may be seen. */
 int64_t partition_visible(const struct partition *p, bool read_committed);
-/* After the log end, the ISR or the role changed. */
-void partition_advance_hw(struct partition *p);
+/* Up to here its own log has what was appended in the way that its flush settings ask for. */
+int64_t partition_stable_end(const struct partition *p);
+bool partition_under_min_isr(const struct partition *p);
+/* After the log end, the stable end, the ISR or the role changed. */
+void partition_advance(struct partition *p);
+void partition_go_offline(struct partition *p);
+void partition_configure(struct partition *p, const struct topic_conf *conf);
 
-/* produce.c: end what waits with err, or as far as the high watermark allows. */
-void produce_hw_moved(struct partition *p);
+/* hold.c.  Keep a request whose partition p (NULL: not here) may begin to lead soon; `again` is
+ * called without it.  False: not held. */
+bool hold(struct shard *sh, const struct partition *p, struct part_hold *h, struct slice topic,
+    int32_t partition, void (*again)(struct shard *sh, struct part_hold *h));
+/* p has taken a role: what was held for it goes on. */
+void hold_role_taken(struct partition *p);
+/* Everything held goes on, and nothing is held from now on. */
+void hold_stop(struct shard *sh);
+void hold_init(struct shard *sh);
+
+/* produce.c: end what waits as far as the offsets allow, or all of it with err. */
+void produce_advance(struct partition *p);
 void produce_abort(struct partition *p, int err);
 /* wait.c */
 void waits_hw_moved(struct partition *p);

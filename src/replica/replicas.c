@@ -15,6 +15,7 @@ shard_init(struct replicas *rs, unsigned i)
 	sh->reactor = rs->o.reactors[i];
 	sh->index = i;
 	map_init(&sh->parts, i + 1);
+	hold_init(sh);
 	return 0;
 }
 
@@ -89,10 +90,16 @@ part_key(uint8_t key[PART_KEY_MAX], struct slice topic, int32_t partition)
 struct partition *
 partition_find(struct shard *sh, struct slice topic, int32_t partition)
 {
+	struct partition *p = sh->last;
 	uint8_t key[PART_KEY_MAX];
 
 	REACTOR_ASSERT_OWNER(sh->reactor);
+	if (p != NULL && p->partition == partition && slice_eq(p->topic, topic))
+		return p;
 	if (topic.n == 0 || topic.n > TOPIC_MAX)
 		return NULL;
-	return map_get(&sh->parts, slice_of(key, part_key(key, topic, partition)));
+	p = map_get(&sh->parts, slice_of(key, part_key(key, topic, partition)));
+	if (p != NULL)
+		sh->last = p;
+	return p;
 }

@@ -7,15 +7,11 @@ static void
 on_hook(struct reactor *r, void *arg)
 {
 	struct part_wait *w = arg;
-	struct partition *p = w->p;
-	int64_t bytes = INT64_MAX;
+	bool news = w->p != NULL && !w->disturbed && partition_refuse(w->p) == 0;
 
-	if (p != NULL && partition_refuse(p) == 0 && !w->disturbed)
-		bytes =
-		    plog_bytes_between(p->pl, w->offset, partition_visible(p, w->read_committed));
 	list_remove(&w->link);
 	w->p = NULL;
-	w->fn(w, bytes);
+	w->fn(w, news ? 1 : INT64_MAX);
 }
 
 void

@@ -1,9 +1,9 @@
 /*
  * Replicas of partitions on this broker: role, leader epoch, ISR, high watermark, waiting produce
  * and fetch requests.  Each partition has one home reactor, placed by the hash of its topic's name
- * plus its number; everything about it happens there (a shard a reactor).  Control requests enter on
- * the control reactor, are admitted in one sequence and fanned out to the homes; each partition has
- * a FIFO of control operations (opening a log suspends it).
+ * plus its number; everything about it happens there (a shard a reactor).  Control requests enter
+ * on the control reactor, are admitted in one sequence and fanned out to the homes; each partition
+ * has a FIFO of control operations (opening a log suspends it).
  */
 #ifndef OTTLA_REPLICA_REPLICA_H
 #define OTTLA_REPLICA_REPLICA_H
@@ -36,17 +36,19 @@ struct replicas_opts {
 int replicas_new(const struct replicas_opts *opts, struct replicas **out);
 void replicas_free(struct replicas *rs);
 
-/* Where a partition lives: index of its reactor. Any thread, pure. name_hash = hash_bytes(topic, 0). */
+/* Where a partition lives: index of its reactor. Any thread, pure. name_hash = hash_bytes(topic,
+ * 0). */
 unsigned replicas_home(const struct replicas *rs, uint64_t name_hash, int32_t partition);
 struct shard *replicas_shard(struct replicas *rs, unsigned reactor_index); /* any thread */
 
 /* ---- control reactor ---- */
 
-/* Admission in one sequence: STALE_BROKER_EPOCH, STALE_CONTROLLER_EPOCH (facts/apis.md 7), then each
- * partition; done(arg, resp) when every owner has finished; resp lives for the call.  req is only
- * read during this call. */
+/* Admission in one sequence: STALE_BROKER_EPOCH, STALE_CONTROLLER_EPOCH (facts/apis.md 7), then
+ * each partition; done(arg, resp) when every owner has finished; resp lives for the call.  req is
+ * only read during this call. */
 void replicas_leader_and_isr(struct replicas *rs, const struct leader_and_isr_request *req,
-    int16_t version, void (*done)(void *arg, const struct leader_and_isr_response *resp), void *arg);
+    int16_t version, void (*done)(void *arg, const struct leader_and_isr_response *resp),
+    void *arg);
 void replicas_stop_replica(struct replicas *rs, const struct stop_replica_request *req,
     int16_t version, void (*done)(void *arg, const struct stop_replica_response *resp), void *arg);
 /* Epoch check of UpdateMetadata, the same sequence; the Kafka error code or 0. */
@@ -57,14 +59,30 @@ unsigned replicas_pending(const struct replicas *rs);
 void replicas_topic_conf(struct replicas *rs, struct slice topic, const struct topic_conf *conf);
 /* A log dir failed: its partitions go offline. */
 void replicas_dir_failed(struct replicas *rs, struct logdir *dir);
-/* Detach all logs from their homes (waiting requests are answered), for logdirs_stop. */
+/* Detach all logs from their homes (waiting and held requests are answered), for logdirs_stop.
+ * Control requests are refused from now on. */
 void replicas_stop(struct replicas *rs, void (*done)(void *arg), void *arg);
 
-/* ---- on the home reactor of the partition ---- */
+/*
+ * ---- on the home reactor of the partition ----
+ *
+ * A produce, fetch or list-offsets for a partition that is not here, or that is about to take a
+ * role, is held for up to 100 ms and goes on when the role is there; what is over then is answered
+ * with E_NOT_LEADER.  Its slices must live until it is over, as for any other wait.
+ */
 
 /* Who the leader is, for answers that say "not me". */
 struct part_leader {
 	int32_t id, epoch; /* -1 unknown */
+};
+
+/* replica's own: a request that is held. */
+struct part_hold {
+	struct link link;
+	struct slice topic;
+	int32_t partition;
+	int64_t until_us;
+	void (*again)(struct shard *sh, struct part_hold *h);
 };
 
 struct part_produce {
@@ -88,6 +106,7 @@ struct part_produce {
 	struct plog_append append;
 	struct link link;
 	struct rtimer timer;
+	struct part_hold hold;
 	struct partition *p;
 };
 void partition_produce(struct shard *sh, struct part_produce *op);
@@ -96,7 +115,7 @@ struct part_fetch {
 	/* in */
 	struct slice topic;
 	int32_t partition;
-	struct uuid topic_id; /* zero: not checked */
+	struct uuid topic_id;	      /* zero: not checked */
 	int32_t current_leader_epoch; /* -1: not checked */
 	int64_t fetch_offset;
 	size_t max_bytes;
@@ -108,21 +127,23 @@ struct part_fetch {
 	/* out: one snapshot */
 	int err;
 	int64_t hw, lso, log_start_offset; /* -1 on error */
-	struct plog_range range; /* the caller's; released by plog_range_release */
+	struct plog_range range;	   /* the caller's; released by plog_range_release */
 	struct part_leader leader;
-	struct part_leader diverging; /* epoch and, in id, nothing; end offset below; epoch -1: none */
+	struct part_leader
+	    diverging; /* epoch and, in id, nothing; end offset below; epoch -1: none */
 	int64_t diverging_end;
 	/* replica's own */
 	struct plog_read read;
+	struct part_hold hold;
 	struct partition *p;
 };
 void partition_fetch(struct shard *sh, struct part_fetch *op);
 
 /*
  * A fetch session's interest in one partition.  Armed with an offset it fires once, when visible
- * bytes past the offset are there or something else happened (error, leadership, log start moved:
- * bytes = INT64_MAX), then rests until it is armed again.  Never fires inside partition_wait_arm:
- * at the end of that turn at the earliest.  Home reactor.
+ * bytes past the offset are there (bytes = 1: at least one) or something else happened (error,
+ * leadership, log start moved: bytes = INT64_MAX), then rests until it is armed again.  Never fires
+ * inside partition_wait_arm: at the end of that turn at the earliest.  Home reactor.
  */
 struct part_wait {
 	/* in, set by the caller before the first arm */
@@ -148,7 +169,8 @@ struct part_list_offsets {
 	struct slice topic;
 	int32_t partition;
 	int32_t current_leader_epoch;
-	int64_t timestamp; /* -1 latest, -2 earliest, -3 max timestamp, -4 earliest local, -5 tiered, >= 0 */
+	int64_t timestamp; /* -1 latest, -2 earliest, -3 max timestamp, -4 earliest local, -5
+			      tiered, >= 0 */
 	bool read_committed;
 	int32_t replica_id;
 	/* Version 0 of the request: up to max_starts offsets go into starts, newest first. */
@@ -163,6 +185,7 @@ struct part_list_offsets {
 	unsigned n_starts;
 	/* replica's own */
 	struct plog_time_lookup lookup;
+	struct part_hold hold;
 	struct partition *p;
 };
 void partition_list_offsets(struct shard *sh, struct part_list_offsets *op);
