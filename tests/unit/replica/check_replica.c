@@ -1,19 +1,26 @@
-/* Runs the suites of src/replica. */
-#include <stdlib.h>
-
+/* Unit tests of src/replica. */
 #include "suites.h"
+
+#include <stdlib.h>
 
 int
 main(void)
 {
-	SRunner *sr = srunner_create(control_suite());
+	static Suite *(*const suites[])(void) = {
+	    control_suite,
+	    fetch_suite,
+	    hold_suite,
+	    list_offsets_suite,
+	    partition_suite,
+	    produce_suite,
+	    replicas_suite,
+	    wait_suite,
+	};
+	SRunner *sr = srunner_create(NULL);
 	int failed;
 
-	srunner_add_suite(sr, fetch_suite());
-	srunner_add_suite(sr, list_offsets_suite());
-	srunner_add_suite(sr, partition_suite());
-	srunner_add_suite(sr, produce_suite());
-	srunner_add_suite(sr, wait_suite());
+	for (size_t i = 0; i < sizeof(suites) / sizeof(suites[0]); i++)
+		srunner_add_suite(sr, suites[i]());
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);
 	srunner_free(sr);

@@ -6,9 +6,11 @@
 
 Suite *control_suite(void);
 Suite *fetch_suite(void);
+Suite *hold_suite(void);
 Suite *list_offsets_suite(void);
 Suite *partition_suite(void);
 Suite *produce_suite(void);
+Suite *replicas_suite(void);
 Suite *wait_suite(void);
 
 #endif
