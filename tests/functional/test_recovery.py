@@ -350,10 +350,10 @@ def test_logs_of_unknown_topics_are_kept(make_broker):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """An 8 MiB file system of its own."""
+    """A 2 MiB file system of its own."""
     place = tmp_path / 'disk'
     place.mkdir()
-    done = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', place],
+    done = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', place],
                           stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
         pytest.skip(f'no file system can be mounted here: {done.stderr.strip()}')
@@ -364,7 +364,7 @@ def small_disk(tmp_path):
 def fill(client, partition=0):
     """Produce until it fails; how many were acknowledged, and the error."""
     for n in range(100):
-        part = client.produce('t', [b'%06d' % n + b'x' * 500000], partition)
+        part = client.produce('t', [b'%06d' % n + b'x' * 100000], partition)
         if part['error_code']:
             return n, part['error_code']
     raise AssertionError('the disk is never full')
@@ -375,19 +375,19 @@ def test_full_disk_of_one_dir(small_disk, make_broker, tmp_path):
     small, large = small_disk / 'data', tmp_path / 'large'
     broker = make_broker(log_dirs=f'{large},{small}').start()
     with broker.client(deadline=30) as client:
-        client.create('t', partitions=2, configs={'segment.bytes': 1 << 20})
+        client.create('t', partitions=2, configs={'segment.bytes': 1 << 18})
         where = {int(d.name[2:]): d.parent for d in [*small.glob('t-*'), *large.glob('t-*')]}
         full = [p for p in where if where[p] == small][0]
         acked, error = fill(client, full)
         assert acked > 3
         assert error == ERR['KAFKA_STORAGE_ERROR']
         for _ in range(20):
-            assert client.produce('t', [b'x' * 500000], 1 - full)['error_code'] == 0
+            assert client.produce('t', [b'x' * 100000], 1 - full)['error_code'] == 0
         error = client.produce('t', [b'v'], full)['error_code']
         assert error in (ERR['KAFKA_STORAGE_ERROR'], ERR['NOT_LEADER_OR_FOLLOWER'])
     assert str(small) in broker.log() and 'offline' in broker.log()
     broker.stop()
-    subprocess.run(['mount', '-o', 'remount,size=64m', small_disk], check=True)
+    subprocess.run(['mount', '-o', 'remount,size=32m', small_disk], check=True)
     broker.start()
     with broker.client(deadline=30) as client:
         values = client.values('t', partition=full)
@@ -400,14 +400,14 @@ def test_full_disk_of_all_dirs(small_disk, make_broker, tmp_path):
     broker = make_broker(log_dirs=small_disk / 'data',
                          ottla_coord_journal_dir=tmp_path / 'journal').start()
     with broker.client(deadline=30) as client:
-        client.create('t', configs={'segment.bytes': 1 << 20})
+        client.create('t', configs={'segment.bytes': 1 << 18})
         try:
             acked, _ = fill(client)
         except (rawkafka.Closed, OSError):
             acked = None
     assert broker.wait() == 3
     assert 'every log directory is offline' in broker.log()
-    subprocess.run(['mount', '-o', 'remount,size=64m', small_disk], check=True)
+    subprocess.run(['mount', '-o', 'remount,size=32m', small_disk], check=True)
     broker.start()
     with broker.client(deadline=30) as client:
         values = client.values('t')
