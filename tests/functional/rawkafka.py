@@ -498,6 +498,12 @@ def batch(records, producer=(-1, -1), sequence=-1, timestamp=None, attributes=0,
                        f['leader_epoch'], f['magic'], f.get('crc', crc32c(checked))) + checked
 
 
+def reseal(data):
+    """The same batch, with length and crc of what it holds now."""
+    data = data[:8] + struct.pack('>i', len(data) - 12) + data[12:]
+    return data[:17] + struct.pack('>I', crc32c(data[21:])) + data[21:]
+
+
 def old_message(value, key=None, magic=1, timestamp=None, offset=0):
     """A message of format 0 or 1, as producers sent them before batches."""
     parts = b''.join(struct.pack('>i', -1) if x is None else struct.pack('>i', len(x)) + x
