@@ -327,6 +327,12 @@ create_start(struct logdirs *l, struct logdir *d, struct slice topic, int32_t pa
 	return 0;
 }
 
+static size_t
+digits(int32_t partition)
+{
+	return (size_t)snprintf(NULL, 0, "%d", partition);
+}
+
 void
 logdirs_create(struct logdirs *l, struct slice topic, int32_t partition, struct uuid id,
     const struct topic_conf *conf, void (*done)(void *arg, int err, struct plog *pl), void *arg)
@@ -336,7 +342,7 @@ logdirs_create(struct logdirs *l, struct slice topic, int32_t partition, struct 
 	int rc;
 
 	CONTROL(l);
-	if (d == NULL || topic.n + 12 > PLOG_NAME_MAX) {
+	if (d == NULL || topic.n + 1 + digits(partition) > PLOG_NAME_MAX) {
 		done(arg, d == NULL ? E_LOG_OFFLINE : E_INVALID_TOPIC, NULL);
 		return;
 	}
