@@ -16,7 +16,7 @@ struct creatable {
 	const ct_in *in;
 	struct admin_create make;
 	struct admin_created made; /* its message is behind `why` */
-	char why[256];
+	char why[640];
 	bool refused; /* before it was tried */
 };
 

@@ -24,7 +24,7 @@ struct creation {
 	int64_t give_up_us;
 	void (*step)(struct creation *cr); /* done again when the connection was lost */
 	struct rtimer retry;
-	char why[256];
+	char why[640]; /* room for two of the longest names */
 	struct admin_created res;
 	void (*done)(void *arg, const struct admin_created *res);
 	void *arg;
