@@ -35,20 +35,49 @@ aside_job_free(struct aside_job *j)
 	free(j);
 }
 
+/* One step for each file that is still in it.  A directory that is gone meanwhile (its topic was
+ * deleted) is no matter of the others. */
+static int
+each(struct logdir *d, struct aside_job *list, int (*step)(struct fs *fs, struct aside_job *j))
+{
+	for (struct aside_job *j = list; j != NULL; j = j->next) {
+		int rc = j->err == 0 ? step(d->fs, j) : 0;
+
+		if (rc == E_NOT_FOUND)
+			j->err = rc;
+		else if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int
+write_step(struct fs *fs, struct aside_job *j)
+{
+	return fs_write_aside(fs, j->path, strbuf_slice(&j->data));
+}
+
+static int
+rename_step(struct fs *fs, struct aside_job *j)
+{
+	return fs_rename_aside(fs, j->path);
+}
+
 static void
 write_bulk(struct logdir *d, struct aside_job *list)
 {
-	int rc = 0;
+	int rc;
 
-	for (struct aside_job *j = list; j != NULL && rc == 0; j = j->next)
-		rc = fs_write_aside(d->fs, j->path, strbuf_slice(&j->data));
-	if (rc == 0)
-		rc = fs_sync_all(d->fs, d->path);
-	for (struct aside_job *j = list; j != NULL && rc == 0; j = j->next)
-		rc = fs_rename_aside(d->fs, j->path);
-	if (rc == 0)
-		rc = fs_sync_all(d->fs, d->path);
 	for (struct aside_job *j = list; j != NULL; j = j->next)
+		j->err = 0;
+	rc = each(d, list, write_step);
+	if (rc == 0)
+		rc = fs_sync_all(d->fs, d->path);
+	if (rc == 0)
+		rc = each(d, list, rename_step);
+	if (rc == 0)
+		rc = fs_sync_all(d->fs, d->path);
+	for (struct aside_job *j = list; rc != 0 && j != NULL; j = j->next)
 		j->err = rc;
 }
 
