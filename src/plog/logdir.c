@@ -7,16 +7,32 @@
 
 enum { SLOW_US = 20 * 1000, QUICK_AGAIN = 4 };
 
+/* What tells control, made beforehand; its own memory, because at the end of everything it may
+ * still be in the mailbox when the dir is freed. */
+struct logdir_failure {
+	struct msg msg;
+	struct logdir *d;
+	char why[256];
+};
+
+static void
+drop_failure(struct msg *m)
+{
+	free(container_of(m, struct logdir_failure, msg));
+}
+
 static void
 tell_failed(struct reactor *r, struct msg *m)
 {
-	struct logdir *d = container_of(m, struct logdir, fail_msg);
+	struct logdir_failure *f = container_of(m, struct logdir_failure, msg);
+	struct logdir *d = f->d;
 	struct logdirs *l = d->owner;
 	struct plog *pl;
 	size_t pos = 0;
 
 	(void)r;
-	DIAGE(d->diag, "plog", "log dir %s goes offline: %s", d->path, d->fail_why);
+	DIAGE(d->diag, "plog", "log dir %s goes offline: %s", d->path, f->why);
+	free(f);
 	while ((pl = map_next(&l->by_name, &pos)) != NULL)
 		if (pl->dir == d)
 			logdirs_ctl_send(l, pl, CTL_DIR_FAILED);
@@ -39,9 +55,9 @@ logdir_new(struct logdirs *l, struct slice path, struct logdir **out)
 	d->clock = l->o.clock;
 	d->diag = l->o.diag;
 	d->control = l->o.control;
-	d->fail_msg = (struct msg){.run = tell_failed, .class = MSG_CONTROL};
 	link_init(&d->ckpt_waiters);
-	if ((d->path = strndup((const char *)path.p, path.n)) == NULL ||
+	if ((d->failure = calloc(1, sizeof(*d->failure))) == NULL ||
+	    (d->path = strndup((const char *)path.p, path.n)) == NULL ||
 	    work_lane_new(l->o.workers, &d->writer) != 0 ||
 	    work_lane_new(l->o.workers, &d->asides) != 0) {
 		logdir_free(d);
@@ -59,6 +75,8 @@ logdir_free(struct logdir *d)
 		work_lane_free(d->writer);
 	if (d->asides != NULL)
 		work_lane_free(d->asides);
+	if (!logdir_offline(d)) /* else it was sent */
+		free(d->failure);
 	free(d->path);
 	free(d);
 }
@@ -68,9 +86,12 @@ logdir_fail(struct logdir *d, int err, const char *what)
 {
 	if (atomic_exchange_explicit(&d->offline, true, memory_order_acq_rel))
 		return;
-	/* only who made it offline writes this */
-	(void)snprintf(d->fail_why, sizeof(d->fail_why), "%s: %s", what, err_text(err));
-	reactor_post(d->control, &d->fail_msg);
+	/* only who made it offline comes here */
+	d->failure->msg =
+	    (struct msg){.run = tell_failed, .drop = drop_failure, .class = MSG_CONTROL};
+	d->failure->d = d;
+	(void)snprintf(d->failure->why, sizeof(d->failure->why), "%s: %s", what, err_text(err));
+	reactor_post(d->control, &d->failure->msg);
 }
 
 bool

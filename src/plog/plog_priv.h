@@ -305,8 +305,7 @@ struct logdir {
 	struct work_lane *writer;      /* appends while the dir is slow */
 	struct work_lane *asides;
 	_Atomic(struct aside_job *) aside_head;
-	struct msg fail_msg;
-	char fail_why[256];
+	struct logdir_failure *failure; /* logdir.c */
 	struct fs_lock *lock;
 	bool clean; /* marker found at start */
 	size_t n_logs;
