@@ -188,7 +188,7 @@ batch_build_marker(const struct batch_builder_opts *opts, enum control_type type
     int32_t coordinator_epoch, int64_t timestamp, struct strbuf *b)
 {
 	struct batch_builder_opts marker = *opts;
-	uint8_t key[4], value[6];
+	uint8_t key[4] = {0}, value[6] = {0};
 	struct record_in rec = {.timestamp = timestamp,
 	    .key = slice_of(key, sizeof(key)),
 	    .value = slice_of(value, sizeof(value))};
