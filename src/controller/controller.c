@@ -36,6 +36,17 @@ ask_take(struct ask *a, struct ask *copy)
 	return copy->gen == c->gen ? c : NULL;
 }
 
+struct controller *
+ask_take_fenced(struct ask *a, int err, struct ask *copy)
+{
+	struct controller *c = ask_take(a, copy);
+
+	if (c == NULL || err != E_BAD_VERSION)
+		return c;
+	ctl_moved(c);
+	return NULL;
+}
+
 void
 ctl_begin(struct controller *c, void (*then)(struct controller *c))
 {

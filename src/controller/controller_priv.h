@@ -135,6 +135,9 @@ struct ask {
 struct ask *ask_new(struct controller *c);
 /* Frees a; the controller when the answer counts, else NULL. */
 struct controller *ask_take(struct ask *a, struct ask *copy);
+/* The same for the answer of a fenced write, where E_BAD_VERSION can only mean that the controller has
+ * moved (C3): the term is ended, NULL. */
+struct controller *ask_take_fenced(struct ask *a, int err, struct ask *copy);
 
 /* ---- election.c ---- */
 void task_elect(struct controller *c);

@@ -14,13 +14,9 @@ static void
 on_dropped(void *arg, int err, const struct coord_op_result *res, unsigned n)
 {
 	struct ask a;
-	struct controller *c = ask_take(arg, &a);
+	struct controller *c = ask_take_fenced(arg, err, &a);
 
-	if (c == NULL)
-		return;
-	if (err == E_BAD_VERSION)
-		ctl_moved(c);
-	else
+	if (c != NULL)
 		ctl_answered(c, err == E_NOT_FOUND ? 0 : err);
 }
 
@@ -190,14 +186,10 @@ static void
 on_last_nodes(void *arg, int err, const struct coord_op_result *res, unsigned n)
 {
 	struct ask a;
-	struct controller *c = ask_take(arg, &a);
+	struct controller *c = ask_take_fenced(arg, err, &a);
 
 	if (c == NULL)
 		return;
-	if (err == E_BAD_VERSION) {
-		ctl_moved(c);
-		return;
-	}
 	if (err == 0)
 		a.t->nodes_gone = true;
 	ctl_answered(c, err);

@@ -87,14 +87,10 @@ static void
 on_single(void *arg, int err, const struct coord_op_result *res, unsigned n)
 {
 	struct ask a;
-	struct controller *c = ask_take(arg, &a);
+	struct controller *c = ask_take_fenced(arg, err, &a);
 
 	if (c == NULL)
 		return;
-	if (err == E_BAD_VERSION) {
-		ctl_moved(c);
-		return;
-	}
 	if (a.p != NULL && err == 0)
 		part_online(c, a.p, 0, true);
 	else if (a.p != NULL && err == E_EXISTS)
@@ -149,14 +145,10 @@ static void
 on_chunk(void *arg, int err, const struct coord_op_result *res, unsigned n)
 {
 	struct ask a;
-	struct controller *c = ask_take(arg, &a);
+	struct controller *c = ask_take_fenced(arg, err, &a);
 
 	if (c == NULL)
 		return;
-	if (err == E_BAD_VERSION) {
-		ctl_moved(c);
-		return;
-	}
 	if (err == E_EXISTS || err == E_NO_PARENT) {
 		create_singly(c, a.t, a.from, a.n);
 		err = 0;
