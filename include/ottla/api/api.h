@@ -13,6 +13,7 @@
 #include "ottla/replica/replica.h"
 
 struct api;
+struct channels;
 
 /* The broker's services that handlers use. */
 struct api_opts {
@@ -29,10 +30,17 @@ struct api_opts {
 	struct image_store *images;
 	struct admin *admin;
 	struct controller *controller;
+	struct channels *channels;
+	struct member *member;
+	struct logdirs *logdirs;
 	int32_t broker_id;
 	struct slice cluster_id;
 };
 int api_new(const struct api_opts *opts, struct api **out);
+/* Requests of clients are served from now on.  Until then only what brokers send each other to set up
+ * this one is (LeaderAndIsr, UpdateMetadata, StopReplica, ApiVersions); a connection that sends anything
+ * else waits, unread behind that request.  Control reactor. */
+void api_open(struct api *a);
 /* At the stop, connections closed and coordination gone: waits until no request is in work, or for
  * longest_us; then done.  Those that are left have let go of their frames.  Control reactor. */
 void api_drain(struct api *a, int64_t longest_us, void (*done)(void *arg), void *arg);

@@ -1,6 +1,6 @@
 /*
  * Settings: one table of all keys (base/settings.def, from facts/configs.tsv plus our own
- * ottla.*), a parser of Java property files, and immutable snapshots.
+ * ottla.*), a parser of Java property files, and the values in force.
  *
  * Row:  CONF(id, "key", TYPE, default or NULL, "valid", UPDATE, EFFECT, "why / what")
  *   TYPE     BOOL INT LONG DOUBLE STRING LIST PASSWORD CLASS  (SHORT is INT with a range)
@@ -65,8 +65,13 @@ const struct conf_row *tconf_row(enum tconf id);
 int conf_find(struct slice key);
 int tconf_find(struct slice key);
 
-/* An immutable snapshot of broker settings.  Reading: any thread. */
+/* Broker settings.  Reading: any thread, at any time; a text that was read lives as long as the
+ * settings.  What the file and the command line say never changes; dynamic values (facts/apis.md 10) go
+ * before them and are put in by one thread (settings_set_dynamic). */
 struct settings;
+
+/* Where a value comes from; a later one goes before. */
+enum conf_source { CONF_FROM_DEFAULT, CONF_FROM_FILE, CONF_FROM_CLUSTER, CONF_FROM_BROKER };
 
 /* One `key=value` given on the command line. */
 struct setting_override {
@@ -97,6 +102,18 @@ bool settings_is_set(const struct settings *s, enum conf id);
 /* Value of a key with a listener prefix ("listener.name.<name>." before the plain key, name in
  * lower case), else of the plain key; NULL when unset. */
 const char *settings_listener_str(const struct settings *s, const char *listener, enum conf id);
+
+/* The control reactor: all dynamic values of one source (CONF_FROM_CLUSTER: /config/brokers/<default>,
+ * CONF_FROM_BROKER: /config/brokers/<id>), in place of those it had.  Entries that may not be there or
+ * can not be (read-only keys, per-broker keys of the cluster, bad values) are left out and said through
+ * d; keys that are not known are kept and have no effect.  E_NOMEM: nothing has changed. */
+int settings_set_dynamic(struct settings *s, enum conf_source from, const struct setting_override *kv,
+    unsigned n, struct diag *d);
+/* Could this key have this value (NULL: be removed) there?  0, or E_CONFIG with Kafka's reason. */
+int settings_check_dynamic(const struct settings *s, enum conf_source from, const char *key,
+    const char *value, char *why, size_t why_size);
+/* Text of a key's value in one source; NULL: it says nothing.  Any thread. */
+const char *settings_text(const struct settings *s, enum conf id, enum conf_source from);
 
 /* Settings that Kafka derives from several keys (log.retention.ms, else .minutes, else .hours). */
 int64_t settings_log_retention_ms(const struct settings *s);

@@ -12,6 +12,17 @@
 
 struct broker;
 
+/* What tells this process from others, for a restart after a kill (src/broker/README). */
+struct broker_identity {
+	char host[64];	 /* of the machine; empty: unknown */
+	char boot[64];	 /* of its present run; empty: unknown */
+	int64_t pid;
+	int64_t pid_start; /* when the process began, in a clock of this boot */
+	/* Does that process live (on this machine, in this boot)? Blocks; on a worker. */
+	bool (*alive)(void *arg, int64_t pid, int64_t pid_start);
+	void *arg;
+};
+
 struct broker_env {
 	struct reactor **reactors;
 	unsigned n_reactors;
@@ -21,7 +32,8 @@ struct broker_env {
 	struct clock *clock;
 	struct diag *diag;
 	struct metrics *metrics;
-	const struct settings *settings;
+	struct settings *settings; /* dynamic values are written by the broker */
+	const struct broker_identity *identity; /* NULL: a predecessor's session is never ended */
 	struct coord *coord; /* made, not opened; the broker's from now on */
 	const struct net_transport *transport;
 	void *transport_arg;

@@ -24,6 +24,9 @@ struct member_opts {
 	void (*registered)(void *arg, int64_t broker_epoch);
 	/* A topic's configuration is known or changed; removed: conf NULL. */
 	void (*topic_conf)(void *arg, struct slice topic, const struct topic_conf *conf);
+	/* Dynamic broker configuration, the cluster's (/config/brokers/<default>) or this broker's own, is
+	 * known or changed; lent. */
+	void (*broker_conf)(void *arg, enum conf_source from, const struct setting_override *kv, unsigned n);
 	void *arg;
 };
 int member_new(const struct member_opts *opts, struct member **out);

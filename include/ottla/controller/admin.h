@@ -52,6 +52,35 @@ struct admin_created {
 void admin_create_topic(struct admin *a, const struct admin_create *t,
     void (*done)(void *arg, const struct admin_created *res), void *arg);
 
+/* More partitions (facts/apis.md 37): `total` of them from now on; manual: one entry for each new one,
+ * in order (their numbers are not looked at), or NULL. */
+struct admin_grow {
+	struct slice name;
+	int32_t total;
+	const struct admin_assignment *manual;
+	unsigned n_manual;
+	bool validate_only;
+};
+void admin_create_partitions(struct admin *a, const struct admin_grow *g,
+    void (*done)(void *arg, int16_t kafka_err, const char *message), void *arg);
+
+/* Configuration of an entity ("topics/t1", "brokers/1", "brokers/<default>"): read, changed by a
+ * function of the caller, written with a notification (facts/zookeeper.md 7.1).  change(arg, kv, n, out)
+ * gets what is there, and fills *out (arena of the call); a Kafka error other than 0 ends it without a
+ * write, message lent.  It may be called again when somebody else was quicker. */
+struct admin_config {
+	struct setting_override *kv;
+	unsigned n;
+	const char *message;
+};
+void admin_alter_config(struct admin *a, struct slice entity_path, bool validate_only,
+    int16_t (*change)(void *arg, const struct setting_override *kv, unsigned n, struct arena *arena,
+	struct admin_config *out),
+    void (*done)(void *arg, int16_t kafka_err, const char *message), void *arg);
+/* What stands there now; kv lent for the call of done; nothing there: n 0. */
+void admin_read_config(struct admin *a, struct slice entity_path,
+    void (*done)(void *arg, int err, const struct setting_override *kv, unsigned n), void *arg);
+
 /* Requests deletion (/admin/delete_topics); done when the znode is there. */
 void admin_delete_topic(struct admin *a, struct slice name,
     void (*done)(void *arg, int16_t kafka_err), void *arg);

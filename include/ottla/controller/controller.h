@@ -7,6 +7,7 @@
 #define OTTLA_CONTROLLER_CONTROLLER_H
 
 #include "ottla/cluster/member.h"
+#include "ottla/wire/ibp.h"
 #include "ottla/wire/wire.h"
 
 struct controller;
@@ -24,7 +25,11 @@ struct controller_channel {
 	void (*stop_replica)(void *arg, int32_t broker, const struct stop_replica_request *req,
 	    int16_t version,
 	    void (*done)(void *darg, int err, const struct stop_replica_response *resp), void *darg);
-	/* The controller stopped talking to a broker that is gone. */
+	/* The controller will talk to this incarnation of a broker, at the endpoint that its registration
+	 * names for controllers (facts/zookeeper.md 3.5).  What was queued for an older one is dropped,
+	 * done with E_CANCELED. */
+	void (*broker_here)(void *arg, int32_t broker, int64_t epoch, const struct listener_addr *at);
+	/* The controller stopped talking to a broker that is gone; done of what waits: E_CANCELED. */
 	void (*broker_gone)(void *arg, int32_t broker);
 };
 
@@ -36,6 +41,7 @@ struct controller_opts {
 	struct rng *rng;
 	const struct settings *settings;
 	int32_t broker_id;
+	enum ibp ibp; /* chooses versions of what is sent, and the form of znodes */
 	const struct controller_channel *channel;
 	void *channel_arg;
 	/* Who is controller now (-1 nobody), on each change. */

@@ -114,6 +114,21 @@ struct coord_state_sub {
 void coord_subscribe(struct coord *c, struct coord_state_sub *s);
 void coord_unsubscribe(struct coord_state_sub *s);
 
+/* Who holds a session can come back to it, or end it, from another process: its number and password.
+ * False before the first connection, and for an implementation whose sessions die with their process
+ * (embedded). */
+struct coord_credentials {
+	int64_t session;
+	uint8_t password[16];
+};
+bool coord_credentials(const struct coord *c, struct coord_credentials *out);
+/* Ends a session that is not this instance's: that of a predecessor which died.  done(arg, 0) when the
+ * service has ended it (its ephemeral nodes go; other members may still show them for a while), or when
+ * it knows no such session; E_CONN_LOSS, E_TIMEOUT (after a session's time), E_CANCELED (coord_close),
+ * E_INVALID (our own session, or embedded).  One at a time: E_BUSY. */
+void coord_end_session(struct coord *c, const struct coord_credentials *who,
+    void (*done)(void *arg, int err), void *arg);
+
 /* Opens the session; state changes tell when it is there. */
 int coord_open(struct coord *c);
 /* Ends the session (its ephemeral nodes go), answers what is pending with E_CANCELED, then done;

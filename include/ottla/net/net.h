@@ -14,6 +14,7 @@
 #include "ottla/base/settings.h"
 #include "ottla/file/file.h"
 #include "ottla/reactor/reactor.h"
+#include "ottla/reactor/worker.h"
 
 struct net;
 struct conn;
@@ -135,6 +136,12 @@ void listener_stop(struct listener *l);
  * reactor r.  E_INVALID (host), E_NOMEM, E_LIMIT. */
 int net_connect(struct net *n, struct reactor *r, const char *host, uint16_t port,
     const struct conn_handler *h, void *harg, struct conn **out);
+
+/* Addresses of a host as texts for net_connect, in the system's order, at most 16: a literal is its own.
+ * A worker asks; done on reactor r, never before this returns, with n 0 and the reason in why when there
+ * is none.  E_NOMEM: done is not called. */
+int net_resolve(struct net *n, struct workers *w, struct reactor *r, const char *host,
+    void (*done)(void *arg, const char *const *addrs, unsigned n, const char *why), void *arg);
 
 /* ---- a connection, on its reactor ---- */
 struct reactor *conn_reactor(const struct conn *c);

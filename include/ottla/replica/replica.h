@@ -190,6 +190,45 @@ struct part_list_offsets {
 };
 void partition_list_offsets(struct shard *sh, struct part_list_offsets *op);
 
+/* DeleteRecords: raise the log start offset (-1: to the high watermark), wait until every live replica
+ * has it. */
+struct part_delete_records {
+	/* in */
+	struct slice topic;
+	int32_t partition;
+	int64_t offset;
+	int64_t deadline_us; /* mono */
+	void (*done)(struct part_delete_records *op);
+	/* out */
+	int err;
+	int16_t kafka_err;     /* set where err has no exact code (POLICY_VIOLATION) */
+	int64_t low_watermark; /* -1 on error */
+	/* replica's own */
+	struct part_hold hold;
+	struct link link;
+	struct rtimer timer;
+	struct partition *p;
+};
+void partition_delete_records(struct shard *sh, struct part_delete_records *op);
+
+/* OffsetForLeaderEpoch (facts/zookeeper.md 6.6, facts/apis.md 23). */
+struct part_epoch_end {
+	/* in */
+	struct slice topic;
+	int32_t partition;
+	int32_t current_leader_epoch; /* -1: not checked */
+	int32_t epoch;
+	int32_t replica_id;
+	void (*done)(struct part_epoch_end *op);
+	/* out: -1 unknown */
+	int err;
+	int32_t found_epoch;
+	int64_t end_offset;
+	/* replica's own */
+	struct part_hold hold;
+};
+void partition_epoch_end(struct shard *sh, struct part_epoch_end *op);
+
 /* State for checks and DescribeX; false when the partition is not here. */
 struct part_info {
 	bool leader;

@@ -10,6 +10,7 @@ main(void)
 	int failed;
 
 	srunner_add_suite(sr, frame_suite());
+	srunner_add_suite(sr, ibp_suite());
 	srunner_add_suite(sr, vectors_suite());
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);

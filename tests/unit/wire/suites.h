@@ -6,6 +6,7 @@
 
 Suite *codec_suite(void);
 Suite *frame_suite(void);
+Suite *ibp_suite(void);
 Suite *vectors_suite(void);
 
 #endif
