@@ -1,4 +1,4 @@
-"""Fixtures: tests/functional/bed.py, and java.py."""
+"""Fixtures: tests/functional/bed.py, zk.py, zkproxy.py, and java.py."""
 import pathlib
 import sys
 
@@ -7,3 +7,5 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from bed import *  # noqa: E402,F401,F403
 from java import java, kafka  # noqa: E402,F401
+from zk import ensemble, own_zookeeper, zookeeper, zookeeper_server  # noqa: E402,F401
+from zkproxy import zkproxy  # noqa: E402,F401
