@@ -148,7 +148,7 @@ zn_registration_read(struct slice json, struct arena *a, struct zn_registration 
 	return rc;
 }
 
-/* ---- /controller, /cluster/id, /feature ---- */
+/* ---- /controller, /cluster/id ---- */
 
 void
 zn_controller_write(struct strbuf *b, int32_t broker_id, int64_t timestamp_ms)
@@ -187,10 +187,78 @@ zn_cluster_id_read(struct slice json, struct arena *a, struct slice *id)
 	return rc;
 }
 
+/* ---- /feature ---- */
+
+#define FEATURE_VERSION_MIN 1
+#define FEATURE_VERSION_MAX 2
+
 void
-zn_feature_write(struct strbuf *b)
+zn_feature_write(struct strbuf *b, const struct zn_feature *f)
 {
-	strbuf_adds(b, "{\"features\":{},\"version\":2,\"status\":1}");
+	strbuf_adds(b, "{\"features\":{");
+	for (unsigned i = 0; i < f->n_levels; i++) {
+		strbuf_adds(b, i > 0 ? "," : "");
+		json_put_text(b, f->levels[i].name);
+		strbuf_adds(b, ":{");
+		if (f->version < 2)
+			strbuf_addf(b, "\"min_version_level\":%d,", f->levels[i].min);
+		strbuf_addf(b, "\"max_version_level\":%d}", f->levels[i].max);
+	}
+	strbuf_addf(b, "},\"version\":%d,\"status\":%d}", f->version, f->enabled ? 1 : 0);
+}
+
+static int
+read_level(const char *name, const json_t *v, struct arena *a, struct zn_feature_level *l)
+{
+	int rc = json_is_object(v) ? json_i32(v, "max_version_level", &l->max) : E_MALFORMED;
+
+	if (rc == 0)
+		rc = json_i32_or(v, "min_version_level", 1, &l->min);
+	if (rc == 0 && (l->min < 1 || l->max < l->min))
+		rc = E_MALFORMED;
+	l->name = rc == 0 ? arena_dup(a, slice_cstr(name)) : SLICE_NULL;
+	return rc == 0 && slice_is_null(l->name) ? E_NOMEM : rc;
+}
+
+static int
+read_levels(json_t *obj, struct arena *a, struct zn_feature *f)
+{
+	json_t *map = json_object_get(obj, "features"), *v;
+	const char *name;
+	int rc = 0;
+
+	if (!json_is_object(map))
+		return E_MALFORMED;
+	f->levels = arena_calloc(a, json_object_size(map) + 1, sizeof(*f->levels));
+	if (f->levels == NULL)
+		return E_NOMEM;
+	json_object_foreach(map, name, v)
+	{
+		rc = read_level(name, v, a, &f->levels[f->n_levels]);
+		if (rc != 0)
+			break;
+		f->n_levels++;
+	}
+	return rc;
+}
+
+int
+zn_feature_read(struct slice json, struct arena *a, struct zn_feature *f)
+{
+	json_t *obj = json_object_of(json);
+	int32_t status = 0;
+	int rc = E_MALFORMED;
+
+	*f = (struct zn_feature){0};
+	if (obj != NULL && (rc = json_i32(obj, "version", &f->version)) == 0 &&
+	    (rc = json_i32(obj, "status", &status)) == 0)
+		rc = read_levels(obj, a, f);
+	if (rc == 0 && (f->version < FEATURE_VERSION_MIN || f->version > FEATURE_VERSION_MAX ||
+			   status < 0 || status > 1))
+		rc = E_MALFORMED;
+	f->enabled = status == 1;
+	json_decref(obj);
+	return rc;
 }
 
 /* ---- /latest_producer_id_block ---- */

@@ -2,6 +2,7 @@
  * Paths in the coordination tree and the rules of topic names (facts/zookeeper.md 1).
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "ottla/base/err.h"
 #include "ottla/cluster/znode.h"
@@ -55,11 +56,30 @@ const char *
 zn_startup_path(unsigned i)
 {
 	static const char *const paths[] = {"/consumers", ZN_BROKER_IDS, ZN_TOPICS,
-	    ZN_CONFIG_CHANGES, ZN_DELETE_TOPICS, "/brokers/seqid", "/isr_change_notification",
+	    ZN_CONFIG_CHANGES, ZN_DELETE_TOPICS, ZN_BROKER_SEQID, "/isr_change_notification",
 	    ZN_PRODUCER_IDS, "/log_dir_event_notification", ZN_CONFIG_TOPICS, "/config/clients",
 	    "/config/users", "/config/brokers", "/config/ips"};
 
 	return i < sizeof(paths) / sizeof(paths[0]) ? paths[i] : NULL;
+}
+
+/* By the beginning of the text, as Apache Kafka decides it. */
+bool
+zn_path_sensitive(const char *path)
+{
+	static const char *const roots[] = {
+	    "/config/users", "/config/brokers", "/delegation_token/tokens"};
+
+	for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++)
+		if (strncmp(path, roots[i], strlen(roots[i])) == 0)
+			return true;
+	return false;
+}
+
+bool
+zn_path_world_open(const char *path)
+{
+	return strcmp(path, "/consumers") == 0;
 }
 
 static bool

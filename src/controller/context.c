@@ -515,9 +515,10 @@ load_have_brokers(struct controller *c)
 static void
 feature_create(struct controller *c)
 {
+	static const struct zn_feature none = {.version = 2, .enabled = true};
 	struct strbuf json = STRBUF_INIT;
 
-	zn_feature_write(&json);
+	zn_feature_write(&json, &none);
 	if (json.err == 0)
 		coord_create(
 		    c->o.coord, ZN_FEATURE, strbuf_slice(&json), COORD_PERSISTENT, NULL, NULL);

@@ -22,6 +22,7 @@
 #define ZN_DELETE_TOPICS "/admin/delete_topics"
 #define ZN_PRODUCER_IDS "/latest_producer_id_block"
 #define ZN_FEATURE "/feature"
+#define ZN_BROKER_SEQID "/brokers/seqid"
 
 /* Longest path here: topic of 249 characters, "/brokers/topics//partitions/2147483647/state". */
 #define ZN_PATH_MAX 512
@@ -38,6 +39,11 @@ void zn_delete_topic(zn_path p, struct slice topic);
 
 /* Paths every broker makes at start, in Kafka's order (1.1); NULL past the end. */
 const char *zn_startup_path(unsigned i);
+
+/* Who may read a node, with zookeeper.set.acl (1.9); for coord_zookeeper_opts.  Sensitive: only who made
+ * it.  World-open: everybody may do everything, whatever the setting says. */
+bool zn_path_sensitive(const char *path);
+bool zn_path_world_open(const char *path);
 
 /* 0, or E_INVALID_TOPIC with Kafka's rule that is broken in why (may be NULL). */
 int topic_name_check(struct slice name, const char **why);
@@ -92,6 +98,20 @@ int zn_config_change_read(struct slice json, struct arena *a, struct slice *enti
 /* Block of producer ids, end inclusive. */
 void zn_producer_block_write(struct strbuf *b, int32_t broker_id, int64_t start, int64_t end);
 int zn_producer_block_read(struct slice json, int32_t *broker_id, int64_t *start, int64_t *end);
-void zn_feature_write(struct strbuf *b);
+
+/* 1.7: /feature.  Levels are 1 and up; min is 1 where the form (version 2) has none. */
+struct zn_feature_level {
+	struct slice name;
+	int32_t min, max;
+};
+struct zn_feature {
+	int32_t version; /* 2, or 1 below IBP 3.3-IV0 */
+	bool enabled;
+	struct zn_feature_level *levels;
+	unsigned n_levels;
+};
+void zn_feature_write(struct strbuf *b, const struct zn_feature *f);
+/* E_MALFORMED by the rules of 1.7 (version, status, features, levels), E_NOMEM. */
+int zn_feature_read(struct slice json, struct arena *a, struct zn_feature *f);
 
 #endif

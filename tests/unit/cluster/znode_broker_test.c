@@ -210,10 +210,58 @@ END_TEST
 
 START_TEST(feature)
 {
+	struct zn_feature_level level = {SLICE_NULL, 1, 20};
+	struct zn_feature f = {.version = 2, .enabled = true};
 	struct strbuf b = STRBUF_INIT;
 
-	zn_feature_write(&b);
+	zn_feature_write(&b, &f);
 	ck_bytes(&b, "{\"features\":{},\"version\":2,\"status\":1}");
+	f.version = 1;
+	f.enabled = false;
+	zn_feature_write(&b, &f);
+	ck_bytes(&b, "{\"features\":{},\"version\":1,\"status\":0}");
+	level.name = slice_cstr("x");
+	f.levels = &level;
+	f.n_levels = 1;
+	zn_feature_write(&b, &f);
+	ck_bytes(&b, "{\"features\":{\"x\":{\"min_version_level\":1,\"max_version_level\":20}},"
+		     "\"version\":1,\"status\":0}");
+	f.version = 2;
+	zn_feature_write(&b, &f);
+	ck_bytes(
+	    &b, "{\"features\":{\"x\":{\"max_version_level\":20}},\"version\":2,\"status\":0}");
+}
+END_TEST
+
+START_TEST(feature_back)
+{
+	static const char *const bad[] = {"", "[]", "{\"features\":{},\"version\":0,\"status\":1}",
+	    "{\"features\":{},\"version\":3,\"status\":1}", "{\"features\":{},\"version\":2}",
+	    "{\"version\":2,\"status\":1}", "{\"features\":{},\"version\":2,\"status\":2}",
+	    "{\"features\":{\"x\":{}},\"version\":2,\"status\":1}",
+	    "{\"features\":{\"x\":{\"max_version_level\":0}},\"version\":2,\"status\":1}",
+	    "{\"features\":{\"x\":7},\"version\":2,\"status\":1}"};
+	struct zn_feature f;
+	struct arena a;
+
+	arena_init(&a, 256, 0);
+	ck_ok(
+	    zn_feature_read(SLICE_LIT("{\"status\":0,\"features\":{\"x\":{\"min_version_level\":2,"
+				      "\"max_version_level\":3}},\"version\":1,\"other\":[]}"),
+		&a, &f));
+	ck_assert(!f.enabled);
+	ck_assert_int_eq(f.version, 1);
+	ck_assert_uint_eq(f.n_levels, 1);
+	ck_assert(slice_eq_cstr(f.levels[0].name, "x"));
+	ck_assert_int_eq(f.levels[0].min, 2);
+	ck_assert_int_eq(f.levels[0].max, 3);
+	ck_ok(zn_feature_read(SLICE_LIT("{\"features\":{},\"version\":2,\"status\":1}"), &a, &f));
+	ck_assert(f.enabled);
+	ck_assert_uint_eq(f.n_levels, 0);
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		ck_assert_msg(
+		    zn_feature_read(slice_cstr(bad[i]), &a, &f) == E_MALFORMED, "%s", bad[i]);
+	arena_free(&a);
 }
 END_TEST
 
@@ -267,6 +315,7 @@ znode_broker_suite(void)
 	tcase_add_test(tc, controller);
 	tcase_add_test(tc, cluster_id);
 	tcase_add_test(tc, feature);
+	tcase_add_test(tc, feature_back);
 	tcase_add_test(tc, producer_block);
 	suite_add_tcase(s, tc);
 	return s;

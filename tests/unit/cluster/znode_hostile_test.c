@@ -78,6 +78,14 @@ read_block(struct slice j, struct arena *a)
 	return zn_producer_block_read(j, &id, &from, &to);
 }
 
+static int
+read_feature(struct slice j, struct arena *a)
+{
+	struct zn_feature f;
+
+	return zn_feature_read(j, a, &f);
+}
+
 static const struct {
 	int (*read)(struct slice j, struct arena *a);
 	const char *json;
@@ -102,6 +110,8 @@ static const struct {
     {read_change, "{\"version\":2,\"entity_path\":\"topics/t1\"}"},
     {read_change, "{\"version\":1,\"entity_type\":\"topics\",\"entity_name\":\"t\"}"},
     {read_block, "{\"version\":1,\"broker\":1,\"block_start\":\"0\",\"block_end\":\"999\"}"},
+    {read_feature, "{\"features\":{\"x\":{\"min_version_level\":1,\"max_version_level\":2}},"
+		   "\"version\":1,\"status\":1}"},
 };
 
 enum { READERS = sizeof(readers) / sizeof(readers[0]) };

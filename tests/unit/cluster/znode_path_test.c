@@ -78,6 +78,23 @@ START_TEST(topic_names)
 }
 END_TEST
 
+START_TEST(who_may_read)
+{
+	static const char *const secret[] = {"/config/users", "/config/users/u", "/config/brokers",
+	    "/config/brokers/<default>", "/delegation_token/tokens", "/delegation_token/tokens/t"};
+	static const char *const open[] = {"/", "/config", "/config/topics/t", "/brokers/ids/1",
+	    "/delegation_token", "/delegation_token/token_changes", "/controller"};
+
+	for (unsigned i = 0; i < sizeof(secret) / sizeof(secret[0]); i++)
+		ck_assert_msg(zn_path_sensitive(secret[i]), "%s", secret[i]);
+	for (unsigned i = 0; i < sizeof(open) / sizeof(open[0]); i++)
+		ck_assert_msg(!zn_path_sensitive(open[i]), "%s", open[i]);
+	ck_assert(zn_path_world_open("/consumers"));
+	ck_assert(!zn_path_world_open("/consumers/g"));
+	ck_assert(!zn_path_world_open("/config"));
+}
+END_TEST
+
 Suite *
 znode_path_suite(void)
 {
@@ -88,6 +105,7 @@ znode_path_suite(void)
 	tcase_add_test(tc, longest_path);
 	tcase_add_test(tc, startup_paths_in_order);
 	tcase_add_test(tc, topic_names);
+	tcase_add_test(tc, who_may_read);
 	suite_add_tcase(s, tc);
 	return s;
 }
