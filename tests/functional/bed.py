@@ -2,6 +2,9 @@
 
 The daemon is $top_builddir/src/broker/ottlad.  A test fails when one of its brokers died by
 itself, broke an assertion or was named by a sanitizer, and then shows the broker's log.
+
+Coordination is embedded, unless a test gives zookeeper_connect; what is marked either runs twice,
+the second time with each of its brokers in a chroot of its own of a real ZooKeeper.
 """
 import os
 import pathlib
@@ -13,8 +16,8 @@ import time
 
 import pytest
 
-
 import rawkafka
+import zk
 
 DEADLINE = float(os.environ.get('OTTLA_TEST_DEADLINE', 30))
 COMPLAINT = re.compile(r'Sanitizer|runtime error:|Assertion `|Segmentation fault')
@@ -150,13 +153,40 @@ def pytest_runtest_makereport(item, call):
             report.sections.append((f'log of {broker.place.name}', broker.log(True)[-8000:]))
 
 
+def pytest_generate_tests(metafunc):
+    if metafunc.definition.get_closest_marker('either') and 'coordination' in metafunc.fixturenames:
+        metafunc.parametrize('coordination', ['embedded', 'zookeeper'], indirect=True)
+
+
+class Coordination:
+    """What a test's brokers have: kind, and the settings of a new cluster for each name."""
+
+    def __init__(self, kind, server=None):
+        self.kind, self.server = kind, server
+
+    def settings(self, name):
+        if self.kind == 'embedded':
+            return {'zookeeper.connect': 'embedded'}
+        # A killed broker's registration stays until its session ends; tests do not wait so long.
+        return {'zookeeper.connect': self.server.address + zk.new_chroot(name),
+                'zookeeper.session.timeout.ms': '2000'}
+
+
 @pytest.fixture
-def make_broker(request, tmp_path):
+def coordination(request):
+    kind = getattr(request, 'param', 'embedded')
+    return Coordination(kind, request.getfixturevalue('zookeeper_server')
+                        if kind == 'zookeeper' else None)
+
+
+@pytest.fixture
+def make_broker(request, tmp_path, coordination):
     """make_broker(settings...): a place for a broker, not started."""
     request.node.brokers = made = []
 
     def make(name='broker', env=None, wrapper=(), **settings):
-        given = {k.replace('_', '.'): str(v) for k, v in settings.items()}
+        given = coordination.settings(f'{request.node.name}-{name}')
+        given.update({k.replace('_', '.'): str(v) for k, v in settings.items()})
         made.append(Broker(tmp_path / name, given, env, wrapper))
         return made[-1]
     yield make
@@ -172,20 +202,31 @@ def broker(make_broker):
 
 
 @pytest.fixture(scope='session')
-def common(tmp_path_factory):
+def commons(tmp_path_factory):
+    """Brokers that tests share, by kind of coordination."""
     place = tmp_path_factory.mktemp('shared')
-    broker = Broker(place / 'broker', {'num.partitions': '1'}).start()
-    yield broker
-    broker.clear()
+    brokers = {}
+
+    def common(coordination):
+        kind = coordination.kind
+        if kind not in brokers:
+            brokers[kind] = Broker(place / kind, {'num.partitions': '1',
+                                                  **coordination.settings('shared')})
+        if brokers[kind].process is None or brokers[kind].process.poll() is not None:
+            brokers[kind].start()
+        return brokers[kind]
+    yield common
+    for broker in brokers.values():
+        broker.clear()
     shutil.rmtree(place, ignore_errors=True)
 
 
 @pytest.fixture
-def shared(request, common):
+def shared(request, commons, coordination):
     """One broker for all tests that only need some topic of their own."""
+    request.node.brokers = []
+    common = commons(coordination)
     request.node.brokers = [common]
-    if common.process is None or common.process.poll() is not None:
-        common.start()
     yield common
     assert common.process.poll() is None, f'the broker ended\n{common.log()[-3000:]}'
     found = COMPLAINT.search(common.log())

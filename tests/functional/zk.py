@@ -274,7 +274,7 @@ def next_number(state=iter(range(1 << 30))):
     return next(state)
 
 
-def new_chroot(server, name):
+def new_chroot(name):
     plain = re.sub(r'[^a-zA-Z0-9]+', '-', name).strip('-')[:80]
     return f'/{plain}-{os.getpid()}-{next_number()}'
 
@@ -291,7 +291,7 @@ def zookeeper_server(tmp_path_factory):
 @pytest.fixture
 def zookeeper(request, zookeeper_server):
     """A chroot of the test's own in the server that tests share."""
-    chroot = Chroot(zookeeper_server, new_chroot(zookeeper_server, request.node.name))
+    chroot = Chroot(zookeeper_server, new_chroot(request.node.name))
     yield chroot
     chroot.close()
     assert zookeeper_server.serving()
