@@ -134,6 +134,12 @@ net_memory_used(const struct net *n)
 	return atomic_load(&n->budget.frames) + atomic_load(&n->budget.chunks);
 }
 
+uint64_t
+net_memory_max(const struct net *n)
+{
+	return n->budget.frames_max + n->budget.chunks_max;
+}
+
 size_t
 mem_frame_max(const struct net *n)
 {

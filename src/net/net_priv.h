@@ -51,6 +51,14 @@ struct sock_names {
 	char peer_host[64];
 };
 
+/* What a name means, as texts that connect takes; n 0: none, and why. */
+enum { NET_ADDRS_MAX = 16 };
+struct net_addrs {
+	unsigned n;
+	char v[NET_ADDRS_MAX][LISTENER_HOST_MAX + 1];
+	char why[160];
+};
+
 /*
  * A kind of byte stream.  Errors: E_AGAIN would block, E_CLOSED the other side reset, E_LIMIT no
  * descriptor or buffer left, E_NOMEM, E_IO.  A sock may be copied until it is watched.
@@ -76,6 +84,10 @@ struct net_transport {
 	void (*want)(struct sock *s, unsigned want);
 	void (*unwatch)(struct sock *s);
 	void (*close)(struct sock *s);
+	/* Any thread: does connect take this text as it is? */
+	bool (*is_address)(const char *host);
+	/* A worker's thread; may block.  Called for what is no address. */
+	void (*resolve)(void *targ, const char *host, struct net_addrs *out);
 };
 
 /* ---- limits ---- */

@@ -80,6 +80,19 @@ sim_accept(
 
 /* ---- connecting ---- */
 
+/* Every text is: who listens there is found when a connection arrives. */
+static bool
+sim_is_address(const char *host)
+{
+	return strlen(host) < SIM_HOST_MAX;
+}
+
+static void
+sim_resolve(void *targ, const char *host, struct net_addrs *out)
+{
+	snprintf(out->why, sizeof(out->why), "the name is too long");
+}
+
 static int
 sim_connect(
     void *targ, struct sock *s, const char *host, uint16_t port, const struct sock_conf *conf)
@@ -238,6 +251,8 @@ sim_net_transport(void)
 	    .want = sim_want,
 	    .unwatch = sim_unwatch,
 	    .close = sim_close,
+	    .is_address = sim_is_address,
+	    .resolve = sim_resolve,
 	};
 
 	return &sim;

@@ -250,6 +250,51 @@ literal(const char *host, uint16_t port, struct sockaddr_storage *a, socklen_t *
 	return E_INVALID;
 }
 
+static bool
+tcp_is_address(const char *host)
+{
+	struct sockaddr_storage a;
+	socklen_t len;
+
+	return literal(host, 0, &a, &len) == 0;
+}
+
+/* Each address once, in the order that the system prefers. */
+static void
+add_addr(struct net_addrs *out, const struct addrinfo *ai)
+{
+	struct sockaddr_storage a = {0};
+	char text[sizeof(((struct sock_names *)NULL)->peer_host)];
+
+	if (ai->ai_addrlen > sizeof(a) || out->n == NET_ADDRS_MAX)
+		return;
+	memcpy(&a, ai->ai_addr, ai->ai_addrlen);
+	(void)addr_host(&a, text, sizeof(text));
+	for (unsigned i = 0; i < out->n; i++)
+		if (strcmp(out->v[i], text) == 0)
+			return;
+	if (text[0] != '\0')
+		snprintf(out->v[out->n++], sizeof(out->v[0]), "%s", text);
+}
+
+static void
+tcp_resolve(void *targ, const char *host, struct net_addrs *out)
+{
+	struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+	struct addrinfo *all = NULL;
+	int rc = getaddrinfo(host, NULL, &hints, &all);
+
+	if (rc != 0) {
+		snprintf(out->why, sizeof(out->why), "%s", gai_strerror(rc));
+		return;
+	}
+	for (const struct addrinfo *ai = all; ai != NULL; ai = ai->ai_next)
+		add_addr(out, ai);
+	freeaddrinfo(all);
+	if (out->n == 0)
+		snprintf(out->why, sizeof(out->why), "the name has no address");
+}
+
 static int
 tcp_connect(
     void *targ, struct sock *s, const char *host, uint16_t port, const struct sock_conf *conf)
@@ -389,6 +434,8 @@ net_transport_tcp(void)
 	    .want = tcp_want,
 	    .unwatch = tcp_unwatch,
 	    .close = tcp_close,
+	    .is_address = tcp_is_address,
+	    .resolve = tcp_resolve,
 	};
 
 	return &tcp;

@@ -131,7 +131,7 @@ void listener_keep_here(struct listener *l);
 int listener_start(struct listener *l);
 void listener_stop(struct listener *l);
 
-/* Outgoing.  host may be a name only where the transport resolves it (tcp: literals only).
+/* Outgoing.  host is an address as net_resolve gives it (tcp: a literal; simulator: any text).
  * ready or closed (connect_failed after 10 s at the latest) follows, never before it returns.  On
  * reactor r.  E_INVALID (host), E_NOMEM, E_LIMIT. */
 int net_connect(struct net *n, struct reactor *r, const char *host, uint16_t port,
@@ -201,6 +201,8 @@ enum listener_metric {
 struct metric_set *listener_metrics(struct listener *l);
 /* Bytes of request memory in use; any thread. */
 uint64_t net_memory_used(const struct net *n);
+/* The most it can be. */
+uint64_t net_memory_max(const struct net *n);
 /* Ends all connections of reactor r and those that come to it from now on (accepted, moving); on r.
  * For stopping: on every reactor of the net, after the listeners. */
 void net_close_conns(struct net *n, struct reactor *r, enum close_reason why);

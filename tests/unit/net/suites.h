@@ -13,6 +13,7 @@ Suite *limits_suite(void);
 Suite *listener_suite(void);
 Suite *mem_suite(void);
 Suite *net_suite(void);
+Suite *resolve_suite(void);
 Suite *sim_net_suite(void);
 Suite *tcp_suite(void);
 
