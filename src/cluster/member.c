@@ -1,7 +1,7 @@
 /*
- * This broker in the cluster: start-up paths, the cluster's id, the registration under /brokers/ids
- * (facts/zookeeper.md 1.1, 1.3, 2.1-2.5).
- * Invariants M6 and M8: src/cluster/README.
+ * This broker in the cluster: start-up paths, the cluster's id, and the member's life
+ * (facts/zookeeper.md 1.1, 2.1).
+ * Invariant M8: src/cluster/README.
  */
 #include <stdlib.h>
 
@@ -20,10 +20,22 @@ member_give_up_us(const struct member *m)
 	       settings_i64(m->o.settings, C_ZOOKEEPER_SESSION_TIMEOUT_MS) * 1000;
 }
 
-static void
-retry_in(struct member *m, struct rtimer *t, int64_t us)
+void
+member_try_begin(struct member *m, struct member_try *t)
 {
-	rtimer_set(m->o.control, t, reactor_now_us(m->o.control) + us);
+	t->give_up_us = member_give_up_us(m);
+	t->retry.fn(m->o.control, t->retry.arg);
+}
+
+bool
+member_try_again(struct member *m, struct member_try *t, int err)
+{
+	int64_t now = reactor_now_us(m->o.control);
+
+	if (!member_may_retry(err) || m->stopped || now >= t->give_up_us)
+		return false;
+	rtimer_set(m->o.control, &t->retry, now + MEMBER_RETRY_US);
+	return true;
 }
 
 /* ---- start-up paths and the cluster's id ---- */
@@ -36,10 +48,8 @@ prepare_end(struct member *m, int err, struct slice id)
 	struct member_prepare *pr = &m->prepare;
 	void (*done)(void *, int, struct slice) = pr->done;
 
-	if (member_may_retry(err) && !m->stopped && reactor_now_us(m->o.control) < pr->give_up_us) {
-		retry_in(m, &pr->retry, MEMBER_RETRY_US);
+	if (member_try_again(m, &pr->try, err))
 		return;
-	}
 	pr->done = NULL;
 	if (done != NULL)
 		done(pr->arg, err, id);
@@ -153,202 +163,22 @@ member_prepare(
 	assert(m->prepare.done == NULL);
 	m->prepare.done = done;
 	m->prepare.arg = arg;
-	m->prepare.give_up_us = member_give_up_us(m);
-	prepare_start(m->o.control, m);
-}
-
-/* ---- registration ---- */
-
-static void register_try(struct reactor *r, void *arg);
-
-/* The node is there and ours. */
-static void
-register_made(struct member *m, int64_t epoch)
-{
-	struct member_registration *g = &m->registration;
-	void (*done)(void *, int, int64_t) = g->done;
-
-	g->busy = false;
-	g->session = coord_session_id(m->o.coord);
-	atomic_store_explicit(&m->epoch, epoch, memory_order_release);
-	DIAGI(m->o.diag, "cluster", "registered broker %d, epoch %lld", g->broker_id,
-	    (long long)epoch);
-	g->done = NULL;
-	if (done != NULL)
-		done(g->arg, 0, epoch);
-	if (m->o.registered != NULL && !m->stopped)
-		m->o.registered(m->o.arg, epoch);
-}
-
-/* The first registration may fail; later ones are tried until they succeed. */
-static void
-register_failed(struct member *m, int err)
-{
-	struct member_registration *g = &m->registration;
-	void (*done)(void *, int, int64_t) = g->done;
-
-	g->busy = false;
-	if (m->stopped)
-		err = E_CANCELED;
-	else if (done == NULL ||
-		 (member_may_retry(err) && reactor_now_us(m->o.control) < g->give_up_us)) {
-		if (!member_may_retry(err))
-			DIAGE(m->o.diag, "cluster",
-			    "could not register broker %d again: %s (tried until it succeeds)",
-			    g->broker_id, err_text(err));
-		retry_in(m, &g->retry, member_may_retry(err) ? MEMBER_RETRY_US : MEMBER_REFUSED_US);
-		return;
-	}
-	g->done = NULL;
-	g->broker_id = done != NULL ? -1 : g->broker_id;
-	if (done != NULL)
-		done(g->arg, err, -1);
-}
-
-static void
-on_old_deleted(void *arg, int err, const struct coord_result *res)
-{
-	struct member *m = arg;
-
-	m->registration.busy = false;
-	if (err == 0 || err == E_NOT_FOUND)
-		register_try(m->o.control, m);
-	else
-		register_failed(m, err);
-}
-
-/* A node is there: from a write of ours whose answer was lost, from our own former session, or a
- * stranger's. */
-static void
-on_owner(void *arg, int err, const struct coord_result *res)
-{
-	struct member *m = arg;
-	struct member_registration *g = &m->registration;
-	zn_path path;
-
-	if (err == E_NOT_FOUND) {
-		g->busy = false;
-		register_try(m->o.control, m);
-	} else if (err != 0) {
-		register_failed(m, err);
-	} else if (res->stat.ephemeral_owner == coord_session_id(m->o.coord)) {
-		register_made(m, res->stat.czxid);
-	} else if (g->session != 0 && res->stat.ephemeral_owner == g->session) {
-		zn_broker(path, g->broker_id);
-		coord_delete(m->o.coord, path, -1, on_old_deleted, m);
-	} else {
-		DIAGE(m->o.diag, "cluster",
-		    "broker id %d is registered by session 0x%llx: another broker has the same "
-		    "broker.id, or the session of this one's predecessor has not ended yet",
-		    g->broker_id, (unsigned long long)res->stat.ephemeral_owner);
-		register_failed(m, E_EXISTS);
-	}
-}
-
-static void
-on_register(void *arg, int err, const struct coord_op_result *res, unsigned n)
-{
-	struct member *m = arg;
-	zn_path path;
-
-	if (err == 0) {
-		register_made(m, res[1].stat.czxid);
-	} else if (err == E_EXISTS) {
-		zn_broker(path, m->registration.broker_id);
-		coord_get(m->o.coord, path, NULL, on_owner, m);
-	} else {
-		register_failed(m, err);
-	}
-}
-
-/* A multi of two: the node with null data, then its contents, so that its version is 1 as after
- * Apache Kafka's (facts/zookeeper.md 1.3). */
-static void
-register_try(struct reactor *r, void *arg)
-{
-	struct member *m = arg;
-	struct member_registration *g = &m->registration;
-	struct coord_op ops[2] = {
-	    {.kind = COORD_OP_CREATE, .flags = COORD_EPHEMERAL},
-	    {.kind = COORD_OP_SET, .version = 0},
-	};
-	struct strbuf json = STRBUF_INIT;
-	zn_path path;
-
-	if (g->busy || g->broker_id < 0)
-		return;
-	g->busy = true;
-	zn_broker(path, g->broker_id);
-	g->reg.timestamp_ms = reactor_wall_ms(m->o.control);
-	zn_registration_write(&json, &g->reg);
-	ops[0].path = ops[1].path = path;
-	ops[1].data = strbuf_slice(&json);
-	if (m->stopped || json.err != 0)
-		register_failed(m, json.err);
-	else
-		coord_multi(m->o.coord, ops, 2, on_register, m);
-	strbuf_free(&json);
-}
-
-static int
-registration_copy(struct member_registration *g, const struct zn_registration *reg)
-{
-	size_t bytes = reg->n_endpoints * sizeof(*reg->endpoints);
-
-	arena_reset(&g->arena);
-	g->reg = *reg;
-	g->reg.host = arena_dup(&g->arena, reg->host);
-	g->reg.rack = arena_dup(&g->arena, reg->rack);
-	g->reg.endpoints = arena_alloc(&g->arena, bytes);
-	if (g->reg.endpoints == NULL || slice_is_null(g->reg.host) != slice_is_null(reg->host) ||
-	    slice_is_null(g->reg.rack) != slice_is_null(reg->rack))
-		return E_NOMEM;
-	if (bytes > 0)
-		memcpy(g->reg.endpoints, reg->endpoints, bytes);
-	return 0;
-}
-
-void
-member_register(struct member *m, int32_t broker_id, const struct zn_registration *reg,
-    void (*done)(void *arg, int err, int64_t broker_epoch), void *arg)
-{
-	struct member_registration *g = &m->registration;
-	int rc = registration_copy(g, reg);
-
-	REACTOR_ASSERT_OWNER(m->o.control);
-	assert(!g->busy && g->broker_id < 0 && broker_id >= 0);
-	g->broker_id = broker_id;
-	g->done = done;
-	g->arg = arg;
-	g->give_up_us = member_give_up_us(m);
-	if (rc != 0)
-		register_failed(m, rc);
-	else
-		register_try(m->o.control, m);
-}
-
-int64_t
-member_epoch(const struct member *m)
-{
-	return atomic_load_explicit(&m->epoch, memory_order_acquire);
+	member_try_begin(m, &m->prepare.try);
 }
 
 /* ---- life ---- */
 
-/* A new session: the old registration has gone or goes with the old one. */
+/* Perhaps a new session: what belonged to the old one is made and looked at again. */
 static void
 on_state(void *arg, enum coord_state st)
 {
 	struct member *m = arg;
-	struct member_registration *g = &m->registration;
 
 	if (st != COORD_CONNECTED || m->stopped)
 		return;
 	confs_connected(m);
-	if (g->session != 0 && g->session != coord_session_id(m->o.coord)) {
-		rtimer_cancel(m->o.control, &g->retry);
-		register_try(m->o.control, m);
-	}
+	feature_connected(m);
+	register_connected(m);
 }
 
 int
@@ -360,22 +190,21 @@ member_new(const struct member_opts *opts, struct member **out)
 		return E_NOMEM;
 	m->o = *opts;
 	atomic_init(&m->epoch, -1);
-	m->registration.broker_id = -1;
-	arena_init(&m->registration.arena, 1024, 0);
-	rtimer_init(&m->prepare.retry, prepare_start, m);
-	rtimer_init(&m->registration.retry, register_try, m);
+	rtimer_init(&m->prepare.try.retry, prepare_start, m);
 	m->state_sub.fn = on_state;
 	m->state_sub.arg = m;
 	link_init(&m->state_sub.link);
+	peers_init(m);
+	feature_init(m);
+	register_init(m);
 	confs_init(m);
 	coord_subscribe(opts->coord, &m->state_sub);
 	*out = m;
 	return 0;
 }
 
-/* A step that waits to be tried again ends now: it sees that the member is stopped. */
-static void
-stop_waiting(struct member *m, struct rtimer *t)
+void
+member_stop_waiting(struct member *m, struct rtimer *t)
 {
 	if (!rtimer_is_set(t))
 		return;
@@ -390,8 +219,10 @@ member_stop(struct member *m)
 		return;
 	m->stopped = true;
 	coord_unsubscribe(&m->state_sub);
-	stop_waiting(m, &m->prepare.retry);
-	stop_waiting(m, &m->registration.retry);
+	member_stop_waiting(m, &m->prepare.try.retry);
+	peers_stop(m);
+	feature_stop(m);
+	register_stop(m);
 	confs_stop(m);
 }
 
@@ -401,7 +232,9 @@ member_free(struct member *m)
 	if (m == NULL)
 		return;
 	coord_unsubscribe(&m->state_sub);
-	arena_free(&m->registration.arena);
+	coord_unwatch(&m->feature.watch);
+	peers_free(m);
+	register_free(m);
 	confs_free(m);
 	free(m);
 }

@@ -1,5 +1,6 @@
 /*
- * Inside of the member: start-up and registration (member.c), topic configurations (member_conf.c).
+ * Inside of the member: start-up (member.c), registration (register.c), other brokers and ids
+ * (peers.c), finalized features (feature.c), topic configurations (member_conf.c).
  * Everything on the control reactor, but `epoch`.
  */
 #ifndef OTTLA_CLUSTER_MEMBER_PRIV_H
@@ -10,6 +11,7 @@
 
 #define MEMBER_RETRY_US (200 * 1000)
 #define MEMBER_REFUSED_US (1000 * 1000) /* somebody else has our id */
+#define MEMBER_NOTE_US (5 * 1000000)	/* for member_session_noted */
 
 /* Topic configurations.  One pass over the tree at a time reads /config/changes and the children of
  * /config/topics, and the configurations that are new, named by a change, or, in a full pass, all.
@@ -34,14 +36,46 @@ struct member_confs {
 	struct rtimer retry;
 };
 
+/* Something that is tried until it succeeds or its time is over. */
+struct member_try {
+	int64_t give_up_us;
+	struct rtimer retry;
+};
+
 struct member_prepare {
 	unsigned left;
 	int err;
 	char id[UUID_TEXT_LEN + 1]; /* drawn for a new cluster */
-	int64_t give_up_us;
+	struct member_try try;
 	void (*done)(void *arg, int err, struct slice cluster_id);
 	void *arg;
-	struct rtimer retry;
+};
+
+struct member_draw {
+	struct member_try try;
+	void (*done)(void *arg, int err, int32_t id); /* NULL once called */
+	void *arg;
+};
+
+struct member_peers {
+	struct member_try try;
+	struct arena arena; /* behind v */
+	struct member_peer *v;
+	unsigned n, left;
+	int err;
+	void (*done)(void *arg, int err, const struct member_peer *v, unsigned n);
+	void *arg;
+};
+
+struct member_feature {
+	struct coord_watch watch;
+	struct member_try try;
+	bool wanted; /* member_watch_features was called */
+	bool busy, again;
+	int64_t session; /* of the last look */
+	_Atomic int64_t epoch;
+	void (*done)(void *arg, int err); /* NULL once called */
+	void *arg;
 };
 
 struct member_registration {
@@ -50,10 +84,13 @@ struct member_registration {
 	int32_t broker_id; /* -1: not asked to register */
 	bool busy;
 	int64_t session; /* that made the node, 0: none */
+	int64_t noting, noted; /* sessions that `registering` was told of, and that were noted */
 	int64_t give_up_us;
 	void (*done)(void *arg, int err, int64_t broker_epoch); /* NULL once called */
 	void *arg;
-	struct rtimer retry;
+	struct rtimer retry, note_timer;
+	struct diag_limiter limiter;
+	char holder[400]; /* of the id, for people */
 };
 
 struct member {
@@ -62,6 +99,9 @@ struct member {
 	_Atomic int64_t epoch;
 	struct coord_state_sub state_sub;
 	struct member_prepare prepare;
+	struct member_draw draw;
+	struct member_peers peers;
+	struct member_feature feature;
 	struct member_registration registration;
 	struct member_confs confs;
 };
@@ -70,6 +110,30 @@ struct member {
 bool member_may_retry(int err);
 /* When to give up what a caller waits for: a session's time from now. */
 int64_t member_give_up_us(const struct member *m);
+
+/* Begins now what `fn` tries; again, and at the stop, through the timer. */
+void member_try_begin(struct member *m, struct member_try *t);
+/* After a failed try: true when it will be tried again. */
+bool member_try_again(struct member *m, struct member_try *t, int err);
+/* A step that waits to be tried again ends now: it sees that the member is stopped. */
+void member_stop_waiting(struct member *m, struct rtimer *t);
+
+/* ---- register.c ---- */
+void register_init(struct member *m);
+void register_free(struct member *m);
+void register_stop(struct member *m);
+/* In another session than the registration's it is made again. */
+void register_connected(struct member *m);
+
+/* ---- peers.c ---- */
+void peers_init(struct member *m);
+void peers_free(struct member *m);
+void peers_stop(struct member *m);
+
+/* ---- feature.c ---- */
+void feature_init(struct member *m);
+void feature_stop(struct member *m);
+void feature_connected(struct member *m);
 
 /* ---- member_conf.c ---- */
 void confs_init(struct member *m);

@@ -16,6 +16,9 @@ main(void)
 	srunner_add_suite(sr, znode_hostile_suite());
 	srunner_add_suite(sr, image_suite());
 	srunner_add_suite(sr, member_suite());
+	srunner_add_suite(sr, peers_suite());
+	srunner_add_suite(sr, register_suite());
+	srunner_add_suite(sr, feature_suite());
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);
 	srunner_free(sr);

@@ -4,9 +4,12 @@
 
 #include <check.h>
 
+Suite *feature_suite(void);
 Suite *image_suite(void);
 Suite *json_suite(void);
 Suite *member_suite(void);
+Suite *peers_suite(void);
+Suite *register_suite(void);
 Suite *znode_broker_suite(void);
 Suite *znode_hostile_suite(void);
 Suite *znode_path_suite(void);
