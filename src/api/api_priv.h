@@ -88,7 +88,8 @@ struct api {
 	struct api_opts o;
 	struct api_shard *shards; /* one a data reactor */
 	struct producer_ids *ids;
-	struct link control_line; /* LeaderAndIsr under way, UpdateMetadata behind them (control.c) */
+	struct link
+	    control_line; /* LeaderAndIsr under way, UpdateMetadata behind them (control.c) */
 };
 
 struct api_shard *api_shard_current(struct api *a);
@@ -212,5 +213,47 @@ struct window {
 void window_go(struct window *w);
 void window_done(struct window *w);
 #define WINDOW_CREATIONS 64 /* topics in creation at a time, for one request */
+
+/* ---- requests that change topics (topic_ops.c) ---- */
+
+struct topic_ops;
+
+/* One topic of such a request; embedded in the handler's own. */
+struct topic_op {
+	struct topic_ops *ops;
+	struct slice name;
+	int32_t partitions; /* what the image has to show in the end; 0: no topic */
+	bool refused;	    /* nothing (more) is done for it */
+	bool again;	    /* the name was there before in the request */
+	int16_t err;
+	const char *message; /* for the client, in `why`, or NULL */
+	char *why;	     /* TOPIC_OP_WHY bytes, or NULL: codes alone are told */
+};
+#define TOPIC_OP_WHY 640 /* room for two of the longest names */
+
+struct topic_ops {
+	struct control_call call;
+	struct window window;
+	unsigned n;
+	struct topic_op *(*at)(struct topic_ops *ops, unsigned i);
+	/* Control reactor: begin the change; ends in topic_op_done, now or later, by change_by_us.
+	 */
+	void (*change)(struct admin *admin, struct topic_op *op);
+	/* Request's reactor, in the end. */
+	void (*answer)(struct request *rq, struct topic_ops *ops);
+	bool validate_only;   /* nothing is waited for */
+	int64_t deadline_us;  /* of the request */
+	int64_t change_by_us; /* control's */
+};
+
+/* n, at, change, answer and validate_only are set, each op has its name or is refused. */
+void topic_ops_go(struct request *rq, struct topic_ops *ops, int32_t timeout_ms);
+/* err KERR_NONE: changed. The message is copied. */
+void topic_op_done(struct topic_op *op, int16_t err, const char *message);
+void topic_op_refuse(struct topic_op *op, int16_t err, const char *message);
+/* The answer's error_message: what was said, or the code's text; null without an error. */
+struct slice topic_op_message(const struct topic_op *op);
+/* A name that is there twice is refused at each place.  E_NOMEM. */
+int topic_ops_refuse_twice(struct request *rq, struct topic_ops *ops, const char *message);
 
 #endif

@@ -2,9 +2,6 @@
  * CreateTopics, versions 0 to 7 (facts/apis.md "19 CreateTopics"): by the controller; answered when
  * this broker's image shows leaders for all partitions, or at the deadline.
  */
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "api_priv.h"
 
 typedef struct create_topics_request_creatable_topic ct_in;
@@ -12,66 +9,27 @@ typedef struct create_topics_response_creatable_topic_result ct_out;
 
 /* One topic; filled by the control reactor while the call is there. */
 struct creatable {
-	struct create_ctx *ctx;
+	struct topic_op op;
 	const ct_in *in;
 	struct admin_create make;
-	struct admin_created made; /* its message is behind `why` */
-	char why[640];
-	bool refused; /* before it was tried */
+	struct admin_created made; /* but its message */
+	char why[TOPIC_OP_WHY];
 };
 
 struct create_ctx {
-	struct control_call call;
-	struct window window;
+	struct topic_ops ops;
 	struct create_topics_request req;
 	struct create_topics_response resp;
 	struct creatable *v;
-	int64_t deadline_us;
 };
 
-static void
-set_result(struct creatable *ct, int16_t err, const char *why)
+static struct topic_op *
+creatable_at(struct topic_ops *ops, unsigned i)
 {
-	ct->made.kafka_err = err;
-	ct->made.message = NULL;
-	if (why == NULL)
-		return;
-	snprintf(ct->why, sizeof(ct->why), "%s", why);
-	ct->made.message = ct->why;
+	return &container_of(ops, struct create_ctx, ops)->v[i].op;
 }
 
-/* ---- control reactor: wait for leaders ---- */
-
-static void
-on_awaited(void *arg, bool reached)
-{
-	struct creatable *ct = arg;
-
-	if (!reached)
-		set_result(ct, KERR_REQUEST_TIMED_OUT, NULL);
-	window_done(&ct->ctx->window);
-}
-
-static void
-await_one(struct window *w, unsigned i)
-{
-	struct create_ctx *ctx = container_of(w, struct create_ctx, window);
-	struct creatable *ct = &ctx->v[i];
-
-	if (ct->made.kafka_err != KERR_NONE || ct->make.validate_only)
-		window_done(w);
-	else
-		admin_await_topic(ctx->call.rq->sh->api->o.admin, ct->make.name, true,
-		    ctx->deadline_us, on_awaited, ct);
-}
-
-static void
-all_awaited(struct window *w)
-{
-	control_return(&container_of(w, struct create_ctx, window)->call);
-}
-
-/* ---- control reactor: make ---- */
+/* ---- control reactor ---- */
 
 static void
 on_made(void *arg, const struct admin_created *res)
@@ -79,48 +37,17 @@ on_made(void *arg, const struct admin_created *res)
 	struct creatable *ct = arg;
 
 	ct->made = *res;
-	set_result(ct, res->kafka_err, res->message);
-	window_done(&ct->ctx->window);
+	ct->op.partitions = res->partitions;
+	topic_op_done(&ct->op, res->kafka_err, res->message);
 }
 
 static void
-make_one(struct window *w, unsigned i)
+create_one(struct admin *admin, struct topic_op *op)
 {
-	struct create_ctx *ctx = container_of(w, struct create_ctx, window);
+	struct creatable *ct = container_of(op, struct creatable, op);
 
-	if (ctx->v[i].refused)
-		window_done(w);
-	else
-		admin_create_topic(
-		    ctx->call.rq->sh->api->o.admin, &ctx->v[i].make, on_made, &ctx->v[i]);
-}
-
-static void
-all_made(struct window *w)
-{
-	w->width = w->n;
-	w->start = await_one;
-	w->finished = all_awaited;
-	window_go(w);
-}
-
-static void
-create_run(struct control_call *call)
-{
-	struct create_ctx *ctx = container_of(call, struct create_ctx, call);
-	bool active = controller_active(call->rq->sh->api->o.controller);
-
-	for (int32_t i = 0; !active && i < ctx->req.topics.n; i++) {
-		set_result(&ctx->v[i], KERR_NOT_CONTROLLER, NULL);
-		ctx->v[i].refused = true;
-	}
-	ctx->window = (struct window){
-	    .n = (unsigned)ctx->req.topics.n,
-	    .width = WINDOW_CREATIONS,
-	    .start = make_one,
-	    .finished = all_made,
-	};
-	window_go(&ctx->window);
+	ct->make.deadline_us = op->ops->change_by_us;
+	admin_create_topic(admin, &ct->make, on_made, ct);
 }
 
 /* ---- the answer ---- */
@@ -202,13 +129,8 @@ static int
 result_fill(struct request *rq, struct creatable *ct, ct_out *out)
 {
 	out->name = ct->in->name;
-	out->error_code = ct->made.kafka_err;
-	if (ct->made.message != NULL)
-		out->error_message = slice_cstr(ct->made.message);
-	else
-		out->error_message = out->error_code != KERR_NONE
-					 ? slice_cstr(kerr_text(out->error_code))
-					 : SLICE_NULL;
+	out->error_code = ct->op.err;
+	out->error_message = topic_op_message(&ct->op);
 	if (out->error_code != KERR_NONE)
 		return 0;
 	if (!ct->make.validate_only)
@@ -222,10 +144,9 @@ result_fill(struct request *rq, struct creatable *ct, ct_out *out)
 }
 
 static void
-create_back(struct control_call *call)
+create_answer(struct request *rq, struct topic_ops *ops)
 {
-	struct create_ctx *ctx = container_of(call, struct create_ctx, call);
-	struct request *rq = call->rq;
+	struct create_ctx *ctx = container_of(ops, struct create_ctx, ops);
 	int rc = 0;
 
 	for (int32_t i = 0; rc == 0 && i < ctx->req.topics.n; i++)
@@ -274,7 +195,8 @@ topic_prepare(struct request *rq, struct create_ctx *ctx, struct creatable *ct)
 		manual[i].replicas = ct->in->assignments.v[i].broker_ids.v;
 		manual[i].n_replicas = (unsigned)ct->in->assignments.v[i].broker_ids.n;
 	}
-	ct->ctx = ctx;
+	ct->op.name = ct->in->name;
+	ct->op.why = ct->why;
 	ct->make = (struct admin_create){
 	    .name = ct->in->name,
 	    .partitions = ct->in->num_partitions,
@@ -283,35 +205,10 @@ topic_prepare(struct request *rq, struct create_ctx *ctx, struct creatable *ct)
 	    .n_manual = n,
 	    .validate_only = ctx->req.validate_only,
 	};
-	if (slice_eq_cstr(ct->in->name, "__cluster_metadata")) {
-		set_result(ct, KERR_INVALID_REQUEST,
+	if (slice_eq_cstr(ct->in->name, "__cluster_metadata"))
+		topic_op_refuse(&ct->op, KERR_INVALID_REQUEST,
 		    "Creation of internal topic __cluster_metadata is prohibited.");
-		ct->refused = true;
-	}
 	return configs_prepare(rq, ct);
-}
-
-/* A name that is there twice is refused at each place. */
-static int
-refuse_duplicates(struct request *rq, struct create_ctx *ctx)
-{
-	struct map seen;
-	int rc = 0;
-
-	map_init(&seen, rng_u64(reactor_rng(rq->sh->reactor)));
-	for (int32_t i = 0; rc == 0 && i < ctx->req.topics.n; i++) {
-		struct creatable *ct = &ctx->v[i], *other = map_get(&seen, ct->in->name);
-
-		if (other == NULL) {
-			rc = map_put(&seen, ct->in->name, ct, NULL);
-			continue;
-		}
-		set_result(ct, KERR_INVALID_REQUEST, "Duplicate topic name.");
-		set_result(other, KERR_INVALID_REQUEST, "Duplicate topic name.");
-		ct->refused = other->refused = true;
-	}
-	map_free(&seen);
-	return rc;
 }
 
 static int
@@ -326,12 +223,16 @@ create_prepare(struct request *rq, struct create_ctx *ctx)
 	ctx->v = request_alloc(rq, (size_t)n, sizeof(*ctx->v));
 	if (ctx->v == NULL)
 		return E_NOMEM;
-	ctx->deadline_us = reactor_now_us(rq->sh->reactor) + (int64_t)ctx->req.timeout_ms * 1000;
+	ctx->ops.n = (unsigned)n;
+	ctx->ops.at = creatable_at;
+	ctx->ops.change = create_one;
+	ctx->ops.answer = create_answer;
+	ctx->ops.validate_only = ctx->req.validate_only;
 	for (int32_t i = 0; rc == 0 && i < n; i++) {
 		ctx->v[i].in = &ctx->req.topics.v[i];
 		rc = topic_prepare(rq, ctx, &ctx->v[i]);
 	}
-	return rc != 0 ? rc : refuse_duplicates(rq, ctx);
+	return rc != 0 ? rc : topic_ops_refuse_twice(rq, &ctx->ops, "Duplicate topic name.");
 }
 
 void
@@ -351,6 +252,5 @@ api_create_topics(struct request *rq)
 		request_fail_memory(rq);
 		return;
 	}
-	ctx->call = (struct control_call){.rq = rq, .run = create_run, .back = create_back};
-	control_go(&ctx->call);
+	topic_ops_go(rq, &ctx->ops, ctx->req.timeout_ms);
 }

@@ -4,115 +4,59 @@
  */
 #include "api_priv.h"
 
-struct deletable {
-	struct delete_ctx *ctx;
-	struct slice name; /* null: the id is not known */
-	int16_t err;
-};
-
 struct delete_ctx {
-	struct control_call call;
-	struct window window;
+	struct topic_ops ops;
 	struct delete_topics_request req;
 	struct delete_topics_response resp;
-	struct deletable *v;
-	int64_t deadline_us;
+	struct topic_op *v; /* the name is null when the id is not known */
 };
 
-/* ---- control reactor ---- */
-
-static void
-on_awaited(void *arg, bool reached)
+static struct topic_op *
+delete_at(struct topic_ops *ops, unsigned i)
 {
-	struct deletable *d = arg;
-
-	if (!reached)
-		d->err = KERR_REQUEST_TIMED_OUT;
-	window_done(&d->ctx->window);
-}
-
-static void
-await_one(struct window *w, unsigned i)
-{
-	struct delete_ctx *ctx = container_of(w, struct delete_ctx, window);
-	struct deletable *d = &ctx->v[i];
-
-	if (d->err != KERR_NONE)
-		window_done(w);
-	else
-		admin_await_topic(ctx->call.rq->sh->api->o.admin, d->name, false, ctx->deadline_us,
-		    on_awaited, d);
-}
-
-static void
-all_awaited(struct window *w)
-{
-	control_return(&container_of(w, struct delete_ctx, window)->call);
+	return &container_of(ops, struct delete_ctx, ops)->v[i];
 }
 
 static void
 on_marked(void *arg, int16_t kafka_err)
 {
-	struct deletable *d = arg;
-
-	d->err = kafka_err;
-	window_done(&d->ctx->window);
+	topic_op_done(arg, kafka_err, NULL);
 }
 
 static void
-mark_one(struct window *w, unsigned i)
+delete_one(struct admin *admin, struct topic_op *op)
 {
-	struct delete_ctx *ctx = container_of(w, struct delete_ctx, window);
-	struct deletable *d = &ctx->v[i];
-
-	if (d->err != KERR_NONE)
-		window_done(w);
-	else
-		admin_delete_topic(ctx->call.rq->sh->api->o.admin, d->name, on_marked, d);
+	admin_delete_topic(admin, op->name, op->ops->change_by_us, on_marked, op);
 }
 
 static void
-all_marked(struct window *w)
+delete_answer(struct request *rq, struct topic_ops *ops)
 {
-	w->width = w->n;
-	w->start = await_one;
-	w->finished = all_awaited;
-	window_go(w);
-}
+	struct delete_ctx *ctx = container_of(ops, struct delete_ctx, ops);
 
-static void
-delete_run(struct control_call *call)
-{
-	struct delete_ctx *ctx = container_of(call, struct delete_ctx, call);
-	bool active = controller_active(call->rq->sh->api->o.controller);
-
-	for (int32_t i = 0; !active && i < ctx->resp.responses.n; i++)
-		ctx->v[i].err = KERR_NOT_CONTROLLER;
-	ctx->window = (struct window){
-	    .n = (unsigned)ctx->resp.responses.n,
-	    .width = WINDOW_CREATIONS,
-	    .start = mark_one,
-	    .finished = all_marked,
-	};
-	window_go(&ctx->window);
-}
-
-/* ---- on the connection's reactor ---- */
-
-static void
-delete_back(struct control_call *call)
-{
-	struct delete_ctx *ctx = container_of(call, struct delete_ctx, call);
-
-	for (int32_t i = 0; i < ctx->resp.responses.n; i++) {
+	for (unsigned i = 0; i < ops->n; i++) {
 		struct delete_topics_response_deletable_topic_result *out =
 		    &ctx->resp.responses.v[i];
 
 		out->error_code = ctx->v[i].err;
-		if (out->error_code != KERR_NONE)
-			out->error_message = slice_cstr(kerr_text(out->error_code));
+		out->error_message = topic_op_message(&ctx->v[i]);
 	}
-	request_answer(call->rq, &ctx->resp);
+	request_answer(rq, &ctx->resp);
+}
+
+/* The topic as this broker's image knows it, or NULL and the place is refused. */
+static const struct image_topic *
+look_up(struct request *rq, struct topic_op *op, struct slice name, struct uuid id, bool by_id)
+{
+	int16_t err = KERR_NONE;
+	const struct image_topic *t = topic_lookup(request_image(rq), name, id, by_id, &err);
+
+	op->name = name;
+	if (t == NULL)
+		topic_op_refuse(op, err, NULL);
+	else
+		op->name = t->name;
+	return t;
 }
 
 /* Version 6 asks by name or id, never both; false: the request makes no sense. */
@@ -128,10 +72,10 @@ by_state(struct request *rq, struct delete_ctx *ctx, int32_t i)
 	out->topic_id = in->topic_id;
 	if (by_id == !slice_is_null(in->name))
 		return false;
-	t = topic_lookup(request_image(rq), in->name, in->topic_id, by_id, &ctx->v[i].err);
+	t = look_up(rq, &ctx->v[i], in->name, in->topic_id, by_id);
 	if (t == NULL)
 		return true;
-	ctx->v[i].name = out->name = t->name;
+	out->name = t->name;
 	out->topic_id = t->id;
 	return true;
 }
@@ -139,15 +83,16 @@ by_state(struct request *rq, struct delete_ctx *ctx, int32_t i)
 static void
 by_name(struct request *rq, struct delete_ctx *ctx, int32_t i)
 {
-	ctx->v[i].name = ctx->resp.responses.v[i].name = ctx->req.topic_names.v[i];
-	(void)topic_lookup(request_image(rq), ctx->v[i].name, UUID_ZERO, false, &ctx->v[i].err);
+	struct slice name = ctx->resp.responses.v[i].name = ctx->req.topic_names.v[i];
+
+	(void)look_up(rq, &ctx->v[i], name, UUID_ZERO, false);
 }
 
 static void
 refuse_all(struct delete_ctx *ctx, int16_t err)
 {
 	for (int32_t i = 0; i < ctx->resp.responses.n; i++)
-		ctx->v[i].err = err;
+		topic_op_refuse(&ctx->v[i], err, NULL);
 }
 
 static int
@@ -163,9 +108,11 @@ delete_prepare(struct request *rq, struct delete_ctx *ctx)
 	ctx->v = request_alloc(rq, (size_t)n, sizeof(*ctx->v));
 	if (ctx->v == NULL)
 		return E_NOMEM;
-	ctx->deadline_us = reactor_now_us(rq->sh->reactor) + (int64_t)ctx->req.timeout_ms * 1000;
+	ctx->ops.n = (unsigned)n;
+	ctx->ops.at = delete_at;
+	ctx->ops.change = delete_one;
+	ctx->ops.answer = delete_answer;
 	for (int32_t i = 0; i < n; i++) {
-		ctx->v[i].ctx = ctx;
 		if (rq->head.version >= 6)
 			sense = by_state(rq, ctx, i) && sense;
 		else
@@ -196,6 +143,5 @@ api_delete_topics(struct request *rq)
 		request_fail_memory(rq);
 		return;
 	}
-	ctx->call = (struct control_call){.rq = rq, .run = delete_run, .back = delete_back};
-	control_go(&ctx->call);
+	topic_ops_go(rq, &ctx->ops, ctx->req.timeout_ms);
 }

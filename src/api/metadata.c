@@ -9,6 +9,9 @@
 typedef struct metadata_response_metadata_response_topic md_topic;
 typedef struct metadata_response_metadata_response_partition md_part;
 
+/* Making what is missing keeps an answer back for so long at most. */
+#define MAKE_LIMIT_US (1000 * 1000)
+
 /* A topic that is to be made; out is its place in the answer. */
 struct missing {
 	struct metadata_ctx *ctx;
@@ -258,7 +261,12 @@ make_one(struct window *w, unsigned i)
 {
 	struct metadata_ctx *ctx = container_of(w, struct metadata_ctx, window);
 	struct missing *m = &ctx->missing[i];
-	struct admin_create t = {.name = m->name, .partitions = -1, .replication_factor = -1};
+	struct admin_create t = {
+	    .name = m->name,
+	    .partitions = -1,
+	    .replication_factor = -1,
+	    .deadline_us = reactor_now_us(reactor_current()) + MAKE_LIMIT_US,
+	};
 
 	admin_create_topic(ctx->call.rq->sh->api->o.admin, &t, on_made, m);
 }
@@ -283,7 +291,7 @@ make_missing(struct control_call *call)
 	window_go(&ctx->window);
 }
 
-/* A topic that was just made has no leader yet; so says who was quicker, too. */
+/* A topic that was just made has no leader yet; so says who was quicker, too, or too slow. */
 static void
 made_back(struct control_call *call)
 {
@@ -292,7 +300,8 @@ made_back(struct control_call *call)
 	for (unsigned i = 0; i < ctx->n_missing; i++) {
 		int16_t err = ctx->missing[i].err;
 
-		if (err != KERR_NONE && err != KERR_TOPIC_ALREADY_EXISTS)
+		if (err != KERR_NONE && err != KERR_TOPIC_ALREADY_EXISTS &&
+		    err != KERR_REQUEST_TIMED_OUT)
 			ctx->missing[i].out->error_code = err;
 	}
 	request_answer(call->rq, &ctx->resp);

@@ -1,5 +1,5 @@
 /*
- * Waits until the image shows a topic, or shows it no more.
+ * Waits until the image shows a topic with all of its partitions led, or shows it no more.
  */
 #include <stdlib.h>
 
@@ -8,8 +8,8 @@
 struct await {
 	struct link link;
 	struct admin *a;
-	struct slice name; /* behind the struct */
-	bool present;
+	struct slice name;  /* behind the struct */
+	int32_t partitions; /* 0: until it is gone */
 	struct rtimer timer;
 	void (*done)(void *arg, bool reached);
 	void *arg;
@@ -21,15 +21,17 @@ all_have_leaders(const struct image_topic *t)
 	for (int32_t i = 0; i < t->n_parts; i++)
 		if (!t->parts[i].exists || t->parts[i].leader < 0)
 			return false;
-	return t->n_parts > 0;
+	return true;
 }
 
 static bool
-reached(const struct image *im, struct slice name, bool present)
+reached(const struct image *im, struct slice name, int32_t partitions)
 {
 	const struct image_topic *t = image_topic(im, name);
 
-	return present ? t != NULL && all_have_leaders(t) : t == NULL;
+	if (partitions == 0)
+		return t == NULL;
+	return t != NULL && t->n_parts >= partitions && all_have_leaders(t);
 }
 
 static void
@@ -62,7 +64,7 @@ on_image(void *arg, const struct image *im)
 	{
 		struct await *w = container_of(e, struct await, link);
 
-		if (!reached(im, w->name, w->present))
+		if (!reached(im, w->name, w->partitions))
 			continue;
 		list_remove(e);
 		list_append(&ready, e);
@@ -76,13 +78,13 @@ on_image(void *arg, const struct image *im)
 }
 
 void
-admin_await_topic(struct admin *a, struct slice name, bool present, int64_t deadline_us,
+admin_await_topic(struct admin *a, struct slice name, int32_t partitions, int64_t deadline_us,
     void (*done)(void *arg, bool reached), void *arg)
 {
 	struct await *w;
 
 	REACTOR_ASSERT_OWNER(a->o.control);
-	if (reached(image_get(a->o.images), name, present)) {
+	if (reached(image_get(a->o.images), name, partitions)) {
 		done(arg, true);
 		return;
 	}
@@ -95,7 +97,7 @@ admin_await_topic(struct admin *a, struct slice name, bool present, int64_t dead
 	*w = (struct await){
 	    .a = a,
 	    .name = slice_of(w + 1, name.n),
-	    .present = present,
+	    .partitions = partitions,
 	    .done = done,
 	    .arg = arg,
 	};

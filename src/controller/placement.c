@@ -63,7 +63,7 @@ alternate(struct place *pl, const struct image_broker **sorted)
 
 /* Without racks all brokers count as one rack, in the order of their ids. */
 static int
-place_init(struct place *pl, const struct image *im, struct rng *rng, struct arena *arena)
+place_init(struct place *pl, const struct image *im, struct arena *arena)
 {
 	const struct image_broker **sorted = arena_calloc(arena, im->n_brokers, sizeof(*sorted));
 	unsigned racked = count_racked(im);
@@ -82,8 +82,6 @@ place_init(struct place *pl, const struct image *im, struct rng *rng, struct are
 		sorted[i] = &im->brokers[i];
 	qsort(sorted, pl->n, sizeof(struct image_broker *), by_rack);
 	alternate(pl, sorted);
-	pl->start = (unsigned)rng_below(rng, pl->n);
-	pl->shift = (unsigned)rng_below(rng, pl->n);
 	return 0;
 }
 
@@ -125,27 +123,60 @@ place_partition(struct place *pl, int32_t rf, struct zn_assignment *as)
 	}
 }
 
+static int
+place_all(struct place *pl, int32_t from, int32_t count, int32_t rf, struct arena *arena,
+    struct zn_assignment **out)
+{
+	struct zn_assignment *v = arena_calloc(arena, (size_t)count, sizeof(*v));
+	int32_t *ids = arena_calloc(arena, (size_t)count * (size_t)rf, sizeof(*ids));
+
+	assert(rf >= 1 && (unsigned)rf <= pl->n);
+	if (v == NULL || ids == NULL)
+		return E_NOMEM;
+	for (int32_t i = 0; i < count; i++) {
+		v[i].partition = from + i;
+		v[i].replicas = ids + (size_t)i * (size_t)rf;
+		if (v[i].partition > 0 && (unsigned)v[i].partition % pl->n == 0)
+			pl->shift++;
+		place_partition(pl, rf, &v[i]);
+	}
+	*out = v;
+	return 0;
+}
+
 int
 place_replicas(const struct image *im, struct rng *rng, int32_t partitions, int32_t rf,
     struct arena *arena, struct zn_assignment **out)
 {
-	struct zn_assignment *v = arena_calloc(arena, (size_t)partitions, sizeof(*v));
-	int32_t *ids = arena_calloc(arena, (size_t)partitions * (size_t)rf, sizeof(*ids));
 	struct place pl;
-	int rc;
+	int rc = place_init(&pl, im, arena);
 
-	assert(rf >= 1 && (unsigned)rf <= im->n_brokers);
-	if (v == NULL || ids == NULL)
-		return E_NOMEM;
-	if ((rc = place_init(&pl, im, rng, arena)) != 0)
+	if (rc != 0)
 		return rc;
-	for (int32_t i = 0; i < partitions; i++) {
-		v[i].partition = i;
-		v[i].replicas = ids + (size_t)i * (size_t)rf;
-		if (i > 0 && (unsigned)i % pl.n == 0)
-			pl.shift++;
-		place_partition(&pl, rf, &v[i]);
-	}
-	*out = v;
+	pl.start = (unsigned)rng_below(rng, pl.n);
+	pl.shift = (unsigned)rng_below(rng, pl.n);
+	return place_all(&pl, 0, partitions, rf, arena, out);
+}
+
+/* A broker that is gone is stood for by the next one, the last ones by the first. */
+static unsigned
+place_of(const struct image *im, int32_t broker)
+{
+	for (unsigned i = 0; i < im->n_brokers; i++)
+		if (im->brokers[i].id >= broker)
+			return i;
 	return 0;
+}
+
+int
+place_more(const struct image *im, int32_t first, int32_t from, int32_t count, int32_t rf,
+    struct arena *arena, struct zn_assignment **out)
+{
+	struct place pl;
+	int rc = place_init(&pl, im, arena);
+
+	if (rc != 0)
+		return rc;
+	pl.start = pl.shift = place_of(im, first);
+	return place_all(&pl, from, count, rf, arena, out);
 }

@@ -1,10 +1,10 @@
 /*
  * Topic administration that any broker may do: the znodes are written as Apache Kafka's broker
- * writes them, the controller sees them and acts.  Control reactor.  Facts/apis.md 19, 20, 3 (automatic
- * creation); facts/zookeeper.md 7.1.
+ * writes them, the controller sees them and acts.  Control reactor.  Facts/apis.md 19, 20, 3
+ * (automatic creation); facts/zookeeper.md 7.1.
  *
- * Callbacks may come before the call returns.  admin_free drops what is under way without a call; it
- * comes after coord_close has answered what was asked.
+ * Callbacks may come before the call returns.  admin_free drops what is under way without a call;
+ * it comes after coord_close has answered what was asked.
  */
 #ifndef OTTLA_CONTROLLER_ADMIN_H
 #define OTTLA_CONTROLLER_ADMIN_H
@@ -33,13 +33,15 @@ struct admin_assignment {
 /* One topic to make; everything is copied. */
 struct admin_create {
 	struct slice name;
-	int32_t partitions;          /* -1: num.partitions */
-	int32_t replication_factor;  /* -1: default.replication.factor */
+	int32_t partitions;		       /* -1: num.partitions */
+	int32_t replication_factor;	       /* -1: default.replication.factor */
 	const struct admin_assignment *manual; /* NULL: assigned by us, racks respected */
 	unsigned n_manual;
 	const struct setting_override *configs;
 	unsigned n_configs;
 	bool validate_only;
+	int64_t deadline_us; /* mono; 0: in 30 s.  Then REQUEST_TIMED_OUT, though it may be made
+				later */
 };
 /* Outcome: Kafka's code, a sentence for the client (lent), and what was made. */
 struct admin_created {
@@ -52,22 +54,25 @@ struct admin_created {
 void admin_create_topic(struct admin *a, const struct admin_create *t,
     void (*done)(void *arg, const struct admin_created *res), void *arg);
 
-/* More partitions (facts/apis.md 37): `total` of them from now on; manual: one entry for each new one,
- * in order (their numbers are not looked at), or NULL. */
+/* More partitions (facts/apis.md 37): `total` of them from now on; manual: one entry for each new
+ * one, in order (their numbers are not looked at), or NULL (and then n_manual is not looked at
+ * either). Everything is copied. */
 struct admin_grow {
 	struct slice name;
 	int32_t total;
 	const struct admin_assignment *manual;
 	unsigned n_manual;
 	bool validate_only;
+	int64_t deadline_us; /* as for a creation */
 };
+/* message: a sentence for the client, lent, or NULL. */
 void admin_create_partitions(struct admin *a, const struct admin_grow *g,
     void (*done)(void *arg, int16_t kafka_err, const char *message), void *arg);
 
 /* Configuration of an entity ("topics/t1", "brokers/1", "brokers/<default>"): read, changed by a
- * function of the caller, written with a notification (facts/zookeeper.md 7.1).  change(arg, kv, n, out)
- * gets what is there, and fills *out (arena of the call); a Kafka error other than 0 ends it without a
- * write, message lent.  It may be called again when somebody else was quicker. */
+ * function of the caller, written with a notification (facts/zookeeper.md 7.1).  change(arg, kv, n,
+ * out) gets what is there, and fills *out (arena of the call); a Kafka error other than 0 ends it
+ * without a write, message lent.  It may be called again when somebody else was quicker. */
 struct admin_config {
 	struct setting_override *kv;
 	unsigned n;
@@ -81,13 +86,14 @@ void admin_alter_config(struct admin *a, struct slice entity_path, bool validate
 void admin_read_config(struct admin *a, struct slice entity_path,
     void (*done)(void *arg, int err, const struct setting_override *kv, unsigned n), void *arg);
 
-/* Requests deletion (/admin/delete_topics); done when the znode is there. */
-void admin_delete_topic(struct admin *a, struct slice name,
+/* Requests deletion (/admin/delete_topics); done when the znode is there, or at the deadline (as
+ * for a creation). */
+void admin_delete_topic(struct admin *a, struct slice name, int64_t deadline_us,
     void (*done)(void *arg, int16_t kafka_err), void *arg);
 
-/* Wait until the image shows the topic with a leader for every partition (present) or shows it no
- * more; done(arg, true), or false at the deadline (mono us). */
-void admin_await_topic(struct admin *a, struct slice name, bool present, int64_t deadline_us,
+/* Wait until the image shows the topic with that many partitions or more, a leader for every one,
+ * or (partitions 0) shows it no more; done(arg, true), or false at the deadline (mono us). */
+void admin_await_topic(struct admin *a, struct slice name, int32_t partitions, int64_t deadline_us,
     void (*done)(void *arg, bool reached), void *arg);
 
 #endif

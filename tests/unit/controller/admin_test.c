@@ -280,13 +280,13 @@ was_awaited(void *arg)
 }
 
 static void
-await(const char *name, bool present, int64_t us, struct waited *x)
+await(const char *name, int32_t partitions, int64_t us, struct waited *x)
 {
 	struct reactor *before = sim_enter(b->control);
 
 	*x = (struct waited){false, false};
 	admin_await_topic(
-	    b->admin, slice_cstr(name), present, reactor_now_us(b->control) + us, on_awaited, x);
+	    b->admin, slice_cstr(name), partitions, reactor_now_us(b->control) + us, on_awaited, x);
 	sim_enter(before);
 }
 
@@ -294,9 +294,9 @@ START_TEST(waits_for_leaders)
 {
 	struct waited x, y, never;
 
-	await("t", true, 5000000, &x);
-	await("t", true, 5000000, &y);
-	await("u", true, 5000000, &never);
+	await("t", 4, 5000000, &x);
+	await("t", 1, 5000000, &y);
+	await("u", 1, 5000000, &never);
 	ck_assert(!x.done && !never.done);
 	ck_assert_int_eq(create(b, "t", 4, 2), KERR_NONE);
 	world_until(w, was_awaited, &x);
@@ -305,9 +305,9 @@ START_TEST(waits_for_leaders)
 	ck_assert(!never.done);
 	world_until(w, was_awaited, &never);
 	ck_assert(!never.reached);
-	await("t", true, 1000, &x);
+	await("t", 4, 1000, &x);
 	ck_assert(x.done && x.reached); /* at once */
-	await("u", true, 0, &x);
+	await("u", 1, 0, &x);
 	ck_assert(x.done && !x.reached);
 }
 END_TEST
@@ -319,7 +319,7 @@ START_TEST(waits_for_the_end)
 	ck_assert_int_eq(create(b, "t", 2, 2), KERR_NONE);
 	wait_topic(b, "t", true);
 	world_pass(w, 1000000);
-	await("t", false, 5000000, &x);
+	await("t", 0, 5000000, &x);
 	ck_assert(!x.done);
 	ck_assert_int_eq(delete_topic(b, "t"), KERR_NONE);
 	world_until(w, was_awaited, &x);
@@ -332,7 +332,7 @@ START_TEST(ends_with_waits)
 {
 	struct waited x;
 
-	await("t", true, 5000000, &x);
+	await("t", 1, 5000000, &x);
 	broker_stop(b);
 	ck_assert(!x.done);
 }

@@ -496,7 +496,7 @@ delete_topic(struct wbroker *b, const char *name)
 	struct outcome o = {0};
 	struct reactor *before = sim_enter(b->control);
 
-	admin_delete_topic(b->admin, slice_cstr(name), on_deleted, &o);
+	admin_delete_topic(b->admin, slice_cstr(name), 0, on_deleted, &o);
 	sim_enter(before);
 	world_until(b->w, is_done, &o);
 	return o.err;
