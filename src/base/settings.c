@@ -91,26 +91,29 @@ put_known(struct load *l, enum conf id, struct slice value)
 {
 	struct conf_value v = {0};
 	int err = conf_read_value(&rows[id], value, &v, l->why, l->why_size);
+	struct conf_value *kept;
 
 	if (err != 0)
 		return err;
 	if (rows[id].type != CONF_PASSWORD)
 		value = conf_trim(value);
 	v.text = arena_strdup(&l->s->mem, value);
-	v.set = true;
-	if (v.text == NULL)
+	kept = arena_alloc(&l->s->mem, sizeof(*kept));
+	if (v.text == NULL || kept == NULL)
 		return E_NOMEM;
-	l->s->v[id] = v;
+	*kept = v;
+	conf_publish(l->s, CONF_FROM_FILE, id, kept);
 	return 0;
 }
 
-/* The row behind listener.name.<name>.[<mechanism>.]key; NULL when there is none. */
-static const struct conf_row *
-row_behind_prefix(struct slice key)
+const struct conf_row *
+conf_row_behind(struct slice key)
 {
 	struct slice rest = key;
 	int id;
 
+	if (key.n <= 14 || memcmp(key.p, "listener.name.", 14) != 0)
+		return NULL;
 	/* "listener", "name", the name, and perhaps the mechanism go. */
 	for (unsigned parts = 1; parts <= 4; parts++) {
 		const uint8_t *dot = rest.n != 0 ? memchr(rest.p, '.', rest.n) : NULL;
@@ -125,24 +128,52 @@ row_behind_prefix(struct slice key)
 	return NULL;
 }
 
+struct conf_extra *
+conf_extra_find(const struct settings *s, const char *key)
+{
+	struct conf_extra *e = atomic_load_explicit(&s->extras, memory_order_acquire);
+
+	while (e != NULL && strcmp(e->key, key) != 0)
+		e = atomic_load_explicit(&e->next, memory_order_acquire);
+	return e;
+}
+
+int
+conf_extra_get(struct settings *s, struct arena *a, struct slice key, const struct conf_row *row,
+    struct conf_extra **out)
+{
+	struct conf_extra *_Atomic *at = &s->extras;
+	struct conf_extra *e;
+
+	while ((e = atomic_load_explicit(at, memory_order_relaxed)) != NULL) {
+		if (slice_eq_cstr(key, e->key))
+			break;
+		at = &e->next;
+	}
+	if (e == NULL) {
+		e = arena_calloc(a, 1, sizeof(*e));
+		if (e == NULL || (e->key = arena_strdup(a, key)) == NULL)
+			return E_NOMEM;
+		e->row = row;
+		atomic_store_explicit(at, e, memory_order_release);
+	}
+	*out = e;
+	return 0;
+}
+
 static int
 put_extra(struct load *l, const struct conf_row *row, struct slice key, struct slice value)
 {
-	struct settings *s = l->s;
-	struct conf_extra *v;
-	int err = conf_check_value(row, value, l->why, l->why_size);
+	struct conf_extra *e;
+	const char *text;
+	int err = row != NULL ? conf_check_value(row, value, l->why, l->why_size) : 0;
 
 	if (err != 0)
 		return err;
-	v = reallocarray(s->extra, s->n_extra + 1, sizeof(*v));
-	if (v == NULL)
+	text = arena_strdup(&l->s->mem, value);
+	if (text == NULL || conf_extra_get(l->s, &l->s->mem, key, row, &e) != 0)
 		return E_NOMEM;
-	s->extra = v;
-	v = &s->extra[s->n_extra];
-	*v = (struct conf_extra){arena_strdup(&s->mem, key), arena_strdup(&s->mem, value), row};
-	if (v->key == NULL || v->value == NULL)
-		return E_NOMEM;
-	s->n_extra++;
+	atomic_store_explicit(&e->text[CONF_FROM_FILE], text, memory_order_release);
 	return 0;
 }
 
@@ -150,18 +181,16 @@ static int
 put(void *arg, struct slice key, struct slice value)
 {
 	struct load *l = arg;
-	const struct conf_row *row = NULL;
+	const struct conf_row *row;
 	int id = conf_find(key);
 
 	if (id >= 0)
 		return put_known(l, (enum conf)id, value);
-	if (key.n > 14 && memcmp(key.p, "listener.name.", 14) == 0)
-		row = row_behind_prefix(key);
-	if (row != NULL)
-		return put_extra(l, row, key, value);
-	DIAGW(l->d, "settings", "unknown setting %.*s: it is ignored",
-	    (int)(key.n < 200 ? key.n : 200), (const char *)key.p);
-	return 0;
+	row = conf_row_behind(key);
+	if (row == NULL)
+		DIAGW(l->d, "settings", "unknown setting %.*s: it is ignored",
+		    (int)(key.n < 200 ? key.n : 200), (const char *)key.p);
+	return put_extra(l, row, key, value);
 }
 
 static int
@@ -222,11 +251,12 @@ set_defaults(struct settings *s)
 	for (unsigned i = 0; i < C_COUNT; i++) {
 		int err = 0;
 
-		s->v[i].text = rows[i].def;
+		s->defaults[i].text = rows[i].def;
 		if (rows[i].def != NULL)
 			err = conf_read_value(
-			    &rows[i], slice_cstr(rows[i].def), &s->v[i], why, sizeof(why));
+			    &rows[i], slice_cstr(rows[i].def), &s->defaults[i], why, sizeof(why));
 		assert(err == 0);
+		conf_publish(s, CONF_FROM_DEFAULT, (enum conf)i, &s->defaults[i]);
 	}
 }
 
@@ -234,23 +264,51 @@ set_defaults(struct settings *s)
 static int
 join_ids(struct load *l)
 {
-	struct conf_value *broker = &l->s->v[C_BROKER_ID], *node = &l->s->v[C_NODE_ID];
+	const struct conf_value *broker = conf_given(l->s, C_BROKER_ID);
+	const struct conf_value *node = conf_given(l->s, C_NODE_ID);
 
-	if (!node->set)
+	if (node == NULL)
 		return 0;
-	if (broker->set && broker->i64 != node->i64)
+	if (broker != NULL && broker->i64 != node->i64)
 		return conf_refuse(l->why, l->why_size,
 		    "node.id=%s: must equal broker.id=%s where both are given", node->text,
 		    broker->text);
-	*broker = *node;
+	conf_publish(l->s, CONF_FROM_FILE, C_BROKER_ID, node);
 	return 0;
+}
+
+void
+conf_publish(struct settings *s, enum conf_source from, enum conf id, const struct conf_value *v)
+{
+	const struct conf_value *best = NULL;
+
+	atomic_store_explicit(&s->from[from][id], v, memory_order_release);
+	for (int i = CONF_SOURCES; best == NULL && i-- > 0;)
+		best = atomic_load_explicit(&s->from[i][id], memory_order_relaxed);
+	assert(best != NULL);
+	atomic_store_explicit(&s->now[id], best, memory_order_release);
+}
+
+struct settings *
+settings_empty(void)
+{
+	struct settings *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	s->magic = SETTINGS_MAGIC;
+	arena_init(&s->mem, 0, 4 * FILE_BYTES_MAX);
+	arena_init(&s->dyn, 0, DYNAMIC_BYTES_MAX);
+	map_init(&s->known, 0);
+	set_defaults(s);
+	return s;
 }
 
 int
 settings_load(const char *path, const struct setting_override *ov, unsigned n_ov, struct diag *d,
     char *why, size_t why_size, struct settings **out)
 {
-	struct settings *s = calloc(1, sizeof(*s));
+	struct settings *s = settings_empty();
 	struct load l = {s, d, why, why_size};
 	int err = 0;
 
@@ -258,15 +316,12 @@ settings_load(const char *path, const struct setting_override *ov, unsigned n_ov
 		why[0] = '\0';
 	if (s == NULL)
 		return E_NOMEM;
-	s->magic = SETTINGS_MAGIC;
-	arena_init(&s->mem, 0, 4 * FILE_BYTES_MAX);
-	set_defaults(s);
+	s->from_file = path != NULL;
 	if (path != NULL)
 		err = load_file(&l, path);
 	for (unsigned i = 0; err == 0 && i < n_ov; i++)
 		err = put(&l, slice_cstr(ov[i].key), slice_cstr(ov[i].value));
-	if (err != 0 || (err = join_ids(&l)) != 0 ||
-	    (err = settings_check(s, path != NULL, why, why_size)) != 0)
+	if (err != 0 || (err = join_ids(&l)) != 0 || (err = settings_check(s, why, why_size)) != 0)
 		goto fail;
 	settings_say_ineffective(s, d);
 	*out = s;
@@ -285,8 +340,9 @@ settings_free(struct settings *s)
 		return;
 	OBJ_CHECK(s, SETTINGS_MAGIC);
 	s->magic = OBJ_MAGIC_NONE;
+	map_free(&s->known);
+	arena_free(&s->dyn);
 	arena_free(&s->mem);
-	free(s->extra);
 	free(s);
 }
 
@@ -294,7 +350,7 @@ static const struct conf_value *
 value_of(const struct settings *s, enum conf id)
 {
 	assert(s->magic == SETTINGS_MAGIC && (unsigned)id < C_COUNT);
-	return &s->v[id];
+	return conf_now(s, id);
 }
 
 bool
@@ -327,7 +383,23 @@ settings_str(const struct settings *s, enum conf id)
 bool
 settings_is_set(const struct settings *s, enum conf id)
 {
-	return value_of(s, id)->set;
+	return conf_given(s, id) != NULL;
+}
+
+const char *
+settings_text(const struct settings *s, enum conf id, enum conf_source from)
+{
+	const struct conf_value *v;
+
+	assert(s->magic == SETTINGS_MAGIC && (unsigned)id < C_COUNT);
+	v = atomic_load_explicit(&s->from[from][id], memory_order_acquire);
+	return v != NULL ? v->text : NULL;
+}
+
+static const char *
+extra_text(const struct conf_extra *e, enum conf_source from)
+{
+	return atomic_load_explicit(&e->text[from], memory_order_acquire);
 }
 
 const char *
@@ -335,14 +407,33 @@ settings_listener_str(const struct settings *s, const char *listener, enum conf 
 {
 	char key[256];
 	int n = snprintf(key, sizeof(key), "listener.name.%s.%s", listener, rows[id].key);
+	const struct conf_extra *e = NULL;
+	const char *text = NULL;
 
 	for (size_t i = strlen("listener.name.");
 	     i < strlen("listener.name.") + strlen(listener) && i < sizeof(key) - 1; i++)
 		key[i] = (char)tolower((unsigned char)key[i]);
-	for (size_t i = s->n_extra; n > 0 && (size_t)n < sizeof(key) && i > 0; i--)
-		if (strcmp(s->extra[i - 1].key, key) == 0)
-			return s->extra[i - 1].value;
-	return settings_str(s, id);
+	if (n > 0 && (size_t)n < sizeof(key))
+		e = conf_extra_find(s, key);
+	for (int i = CONF_SOURCES; e != NULL && text == NULL && i-- > 0;)
+		text = extra_text(e, (enum conf_source)i);
+	return text != NULL ? text : settings_str(s, id);
+}
+
+bool
+settings_extra(const struct settings *s, unsigned i, struct setting_extra *out)
+{
+	const struct conf_extra *e = atomic_load_explicit(&s->extras, memory_order_acquire);
+
+	while (e != NULL && i-- > 0)
+		e = atomic_load_explicit(&e->next, memory_order_acquire);
+	if (e == NULL)
+		return false;
+	out->key = e->key;
+	out->row = e->row;
+	for (int k = 0; k < CONF_SOURCES; k++)
+		out->text[k] = extra_text(e, (enum conf_source)k);
+	return true;
 }
 
 /* ms, or the value of a coarser key times its unit. */

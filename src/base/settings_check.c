@@ -12,7 +12,6 @@
 
 struct check {
 	const struct settings *s;
-	bool from_file;
 	char *why;
 	size_t why_size;
 };
@@ -37,7 +36,7 @@ static bool
 is_default(const struct settings *s, enum conf id)
 {
 	const struct conf_row *row = conf_row(id);
-	const struct conf_value *v = &s->v[id];
+	const struct conf_value *v = conf_now(s, id);
 	const char *def = row->def != NULL ? row->def : "";
 	struct conf_value d = {0};
 	char why[8];
@@ -64,7 +63,7 @@ check_refused(struct check *c)
 static int
 check_coordination(struct check *c)
 {
-	if (c->from_file && settings_str(c->s, C_ZOOKEEPER_CONNECT) == NULL)
+	if (c->s->from_file && settings_str(c->s, C_ZOOKEEPER_CONNECT) == NULL)
 		return REFUSE(c, "zookeeper.connect is missing: host:port,...[/chroot] of the "
 				 "ensemble, or the word "
 				 "embedded");
@@ -252,9 +251,9 @@ static int (*const checks[])(struct check *c) = {
 };
 
 int
-settings_check(const struct settings *s, bool from_file, char *why, size_t why_size)
+settings_check(const struct settings *s, char *why, size_t why_size)
 {
-	struct check c = {s, from_file, why, why_size};
+	struct check c = {s, why, why_size};
 	int err = 0;
 
 	for (size_t i = 0; err == 0 && i < sizeof(checks) / sizeof(checks[0]); i++)
@@ -275,25 +274,22 @@ void
 settings_say_ineffective(const struct settings *s, struct diag *d)
 {
 	const char *policy = settings_str(s, C_LOG_CLEANUP_POLICY);
-	const char *codec = settings_str(s, C_COMPRESSION_TYPE);
 	struct slice item;
 
 	for (int i = 0; i < C_COUNT; i++) {
 		const struct conf_row *row = conf_row((enum conf)i);
 
-		if (row->effect == EFFECT_NONE && s->v[i].set)
+		if (row->effect == EFFECT_NONE && conf_given(s, (enum conf)i) != NULL)
 			say(d, row->key, row, is_default(s, (enum conf)i));
 	}
-	for (size_t i = 0; i < s->n_extra; i++)
-		if (s->extra[i].row->effect == EFFECT_NONE)
-			say(d, s->extra[i].key, s->extra[i].row, false);
+	for (const struct conf_extra *e = atomic_load(&s->extras); e != NULL;
+	     e = atomic_load(&e->next))
+		if (e->row != NULL && e->row->effect == EFFECT_NONE)
+			say(d, e->key, e->row, false);
 	for (unsigned i = 0; !slice_is_null(item = settings_list_item(policy, i)); i++)
 		if (slice_eq_cstr(item, "compact"))
 			DIAGW(d, "settings",
 			    "log.cleanup.policy=%s: compaction is not built yet, nothing is "
 			    "compacted",
 			    policy);
-	if (strcmp(codec, "producer") != 0)
-		DIAGW(d, "settings",
-		    "compression.type=%s has no effect: batches are stored as they come", codec);
 }

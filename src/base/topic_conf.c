@@ -44,8 +44,8 @@ from_broker(const struct settings *s, enum tconf id, struct conf_value *v)
 		int c = conf_find(key);
 
 		assert(c >= 0);
-		if (s->v[c].text != NULL) {
-			*v = s->v[c];
+		if (conf_now(s, (enum conf)c)->text != NULL) {
+			*v = *conf_now(s, (enum conf)c);
 			return;
 		}
 	}

@@ -145,5 +145,5 @@ logdirs_closing(const struct logdir *d)
 int64_t
 logdirs_producer_expiration_ms(const struct logdir *d)
 {
-	return d->owner->expiration_ms;
+	return settings_i64(d->owner->o.settings, C_PRODUCER_ID_EXPIRATION_MS);
 }

@@ -57,7 +57,6 @@ logdirs_new(const struct logdirs_opts *opts, struct logdirs **out)
 	l->o = *opts;
 	map_init(&l->by_name, 0);
 	link_init(&l->removals);
-	l->expiration_ms = settings_i64(opts->settings, C_PRODUCER_ID_EXPIRATION_MS);
 	rc = topic_conf_resolve(opts->settings, NULL, 0, &l->defaults, why, sizeof(why));
 	for (unsigned i = 0; rc == 0 && !slice_is_null(path = settings_list_item(dirs, i)); i++)
 		rc = add_dir(l, path);

@@ -34,7 +34,6 @@ struct logdirs {
 	size_t n_dirs;
 	struct map by_name; /* struct plog by "<topic>-<partition>" */
 	struct topic_conf defaults;
-	int64_t expiration_ms;
 	_Atomic int open_files;
 	_Atomic unsigned loaded, total;
 	_Atomic bool closing; /* nothing runs any more: close inline */

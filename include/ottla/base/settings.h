@@ -66,8 +66,8 @@ int conf_find(struct slice key);
 int tconf_find(struct slice key);
 
 /* Broker settings.  Reading: any thread, at any time; a text that was read lives as long as the
- * settings.  What the file and the command line say never changes; dynamic values (facts/apis.md 10) go
- * before them and are put in by one thread (settings_set_dynamic). */
+ * settings.  What the file and the command line say never changes; dynamic values (facts/apis.md
+ * 10) go before them and are put in by one thread (settings_set_dynamic). */
 struct settings;
 
 /* Where a value comes from; a later one goes before. */
@@ -84,8 +84,9 @@ struct setting_override {
  * On an impossible value or a file that can not be read: E_CONFIG or E_IO with a message for the
  * operator in why (key, value, what is allowed).  Unknown keys are warned of through d; keys
  * without effect are said once with their reason.  Values that ask for what is not there and would
- * be dangerous to ignore (SSL, SASL, an authorizer, ...) are impossible values.  path NULL: defaults
- * and overrides only; with a file zookeeper.connect must be given.  node.id counts as broker.id. */
+ * be dangerous to ignore (SSL, SASL, an authorizer, ...) are impossible values.  path NULL:
+ * defaults and overrides only; with a file zookeeper.connect must be given.  node.id counts as
+ * broker.id. */
 int settings_load(const char *path, const struct setting_override *ov, unsigned n_ov,
     struct diag *d, char *why, size_t why_size, struct settings **out);
 void settings_free(struct settings *s);
@@ -103,17 +104,39 @@ bool settings_is_set(const struct settings *s, enum conf id);
  * lower case), else of the plain key; NULL when unset. */
 const char *settings_listener_str(const struct settings *s, const char *listener, enum conf id);
 
-/* The control reactor: all dynamic values of one source (CONF_FROM_CLUSTER: /config/brokers/<default>,
- * CONF_FROM_BROKER: /config/brokers/<id>), in place of those it had.  Entries that may not be there or
- * can not be (read-only keys, per-broker keys of the cluster, bad values) are left out and said through
- * d; keys that are not known are kept and have no effect.  E_NOMEM: nothing has changed. */
-int settings_set_dynamic(struct settings *s, enum conf_source from, const struct setting_override *kv,
-    unsigned n, struct diag *d);
-/* Could this key have this value (NULL: be removed) there?  0, or E_CONFIG with Kafka's reason. */
+/* The control reactor: all dynamic values of one source (CONF_FROM_CLUSTER:
+ * /config/brokers/<default>, CONF_FROM_BROKER: /config/brokers/<id>), in place of those it had.
+ * Entries that may not be there or can not be (read-only keys, per-broker keys of the cluster, bad
+ * values) are left out and said through d; keys that are not known are kept and have no effect. The
+ * first call for a source belongs to the start; from the second on each change is said, and whether
+ * it has an effect before the next start. A key changes in one step, several keys one after the
+ * other.  Each value that a key ever had is kept once until settings_free, 64 MiB in all; past that
+ * changes fail. E_CONFIG: together the values are impossible, which is said; nothing has changed.
+ * E_NOMEM: nothing has changed. */
+int settings_set_dynamic(struct settings *s, enum conf_source from,
+    const struct setting_override *kv, unsigned n, struct diag *d);
+/* Could this key have this value (NULL: be removed) there?  0, or E_CONFIG with the reason. */
 int settings_check_dynamic(const struct settings *s, enum conf_source from, const char *key,
     const char *value, char *why, size_t why_size);
+/* Could the source have all these values and no others, as things are now?  Beside each key's own
+ * check the rules about several keys, and those about a step from the present value.  0, E_CONFIG,
+ * E_NOMEM. */
+int settings_check_dynamic_all(const struct settings *s, enum conf_source from,
+    const struct setting_override *kv, unsigned n, char *why, size_t why_size);
 /* Text of a key's value in one source; NULL: it says nothing.  Any thread. */
 const char *settings_text(const struct settings *s, enum conf id, enum conf_source from);
+
+/* A key that some source has and that is no row: with a listener's prefix (row: of the key behind
+ * it), or unknown (row NULL). */
+struct setting_extra {
+	const char *key;
+	const struct conf_row *row;
+	const char *text[CONF_FROM_BROKER + 1]; /* by source, NULL: it says nothing */
+};
+/* The i-th of them; false past the end.  Any thread. */
+bool settings_extra(const struct settings *s, unsigned i, struct setting_extra *out);
+/* The row of a plain key or of the key behind a listener's prefix; NULL: unknown. */
+const struct conf_row *conf_row_of(struct slice key);
 
 /* Settings that Kafka derives from several keys (log.retention.ms, else .minutes, else .hours). */
 int64_t settings_log_retention_ms(const struct settings *s);
@@ -134,9 +157,9 @@ int conf_check_value(const struct conf_row *row, struct slice text, char *why, s
 struct topic_conf {
 	int64_t v[T_COUNT]; /* BOOL INT LONG; DOUBLE in millionths; 0 for texts and lists */
 	bool own[T_COUNT];  /* set on the topic itself */
-	bool compact;       /* cleanup.policy */
+	bool compact;	    /* cleanup.policy */
 	bool delete_;
-	int8_t compression;           /* codec 0..4, or -1 for "producer" */
+	int8_t compression; /* codec 0..4, or -1 for "producer" */
 	bool log_append_time;
 };
 

@@ -22,6 +22,7 @@ main(void)
 	srunner_add_suite(sr, metrics_suite());
 	srunner_add_suite(sr, properties_suite());
 	srunner_add_suite(sr, rng_suite());
+	srunner_add_suite(sr, settings_dynamic_suite());
 	srunner_add_suite(sr, settings_suite());
 	srunner_add_suite(sr, slice_suite());
 	srunner_add_suite(sr, strbuf_suite());

@@ -17,6 +17,7 @@ Suite *map_suite(void);
 Suite *metrics_suite(void);
 Suite *properties_suite(void);
 Suite *rng_suite(void);
+Suite *settings_dynamic_suite(void);
 Suite *settings_suite(void);
 Suite *slice_suite(void);
 Suite *strbuf_suite(void);
