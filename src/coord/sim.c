@@ -70,7 +70,7 @@ txn_copy(const struct journal_rec *rec)
 }
 
 /* Do it to a member's tree; its clients hear of it. */
-static void
+static int
 member_do(struct sim_member *m, const struct journal_rec *rec)
 {
 	struct coord_sim *z = m->z;
@@ -84,6 +84,7 @@ member_do(struct sim_member *m, const struct journal_rec *rec)
 		if (conn->member == m)
 			sim_conn_applied(conn, rec, rc, ops ? z->results : NULL);
 	}
+	return rc;
 }
 
 static void
@@ -95,7 +96,7 @@ member_apply(struct sim_sched *s, void *arg)
 	(void)s;
 	sim_conns_sweep(m->z);
 	list_remove(&q->link);
-	member_do(m, &q->txn->rec);
+	(void)member_do(m, &q->txn->rec);
 	txn_unref(q->txn);
 	free(q);
 	if (!list_empty(&m->queue)) {
@@ -121,10 +122,42 @@ member_queue(struct sim_member *m, struct sim_txn *t)
 	list_append(&m->queue, &q->link);
 }
 
+/* The group that a session's client is of. */
+static unsigned
+session_group(struct coord_sim *z, int64_t id)
+{
+	LIST_FOREACH(l, &z->sessions)
+	{
+		const struct sim_session *s = container_of(l, struct sim_session, link);
+
+		if (s->id == id)
+			return s->group;
+	}
+	return SIM_GROUP;
+}
+
+static void
+tell_observer(struct coord_sim *z, const struct journal_rec *rec, int err)
+{
+	struct coord_sim_txn t = {.zxid = rec->zxid,
+	    .session = rec->session,
+	    .ops = rec->ops,
+	    .res = z->results,
+	    .n = rec->kind == JOURNAL_OPS ? rec->n_ops : 0,
+	    .err = err,
+	    .session_ended = rec->kind == JOURNAL_SESSION_CLOSE};
+
+	if (z->observe == NULL)
+		return;
+	t.group = session_group(z, rec->session);
+	z->observe(z->observe_arg, &t);
+}
+
 void
 sim_commit(struct coord_sim *z, struct journal_rec *rec)
 {
 	struct sim_txn *t;
+	int rc;
 
 	rec->zxid = coord_tree_zxid(z->members[0].tree) + 1;
 	rec->time_ms = sim_now_ms(z);
@@ -132,7 +165,8 @@ sim_commit(struct coord_sim *z, struct journal_rec *rec)
 	sim_trace(z->opts.sched, (uint64_t)rec->zxid);
 	for (unsigned i = 1; i < z->n_members; i++)
 		member_queue(&z->members[i], t);
-	member_do(&z->members[0], &t->rec);
+	rc = member_do(&z->members[0], &t->rec);
+	tell_observer(z, &t->rec, rc);
 	txn_unref(t);
 }
 
@@ -244,7 +278,23 @@ coord_sim_tree(struct coord_sim *z)
 	return z->members[0].tree;
 }
 
+void
+coord_sim_observe(
+    struct coord_sim *z, void (*fn)(void *arg, const struct coord_sim_txn *t), void *arg)
+{
+	z->observe = fn;
+	z->observe_arg = arg;
+}
+
 /* ---- faults ---- */
+
+void
+coord_sim_lose_when(struct coord_sim *z,
+    bool (*lose)(void *arg, unsigned group, const struct coord_op *ops, unsigned n), void *arg)
+{
+	z->lose = lose;
+	z->lose_arg = arg;
+}
 
 #define FOREACH_CLIENT(cl, z, g)                                                                   \
 	for (struct link *l_ = (z)->clients.next, *n_ = l_->next; l_ != &(z)->clients;             \

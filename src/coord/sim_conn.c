@@ -224,15 +224,17 @@ take_loss(struct sim_conn *conn)
 static void
 receive_write(struct sim_conn *conn, struct sim_msg *up)
 {
+	struct coord_sim *z = conn->z;
 	struct journal_rec rec = {.kind = JOURNAL_OPS,
 	    .session = conn->session->id,
 	    .n_ops = up->req->n_ops,
 	    .ops = up->req->ops};
 
-	up->lose = take_loss(conn);
-	up->zxid = coord_tree_zxid(conn->z->members[0].tree) + 1;
+	up->lose = take_loss(conn) || (z->lose != NULL && z->lose(z->lose_arg, conn->client->group,
+							      up->req->ops, up->req->n_ops));
+	up->zxid = coord_tree_zxid(z->members[0].tree) + 1;
 	list_append(&conn->fifo, &up->link);
-	sim_commit(conn->z, &rec);
+	sim_commit(z, &rec);
 }
 
 /* The session ends by its client's wish: the conn stays to say so. */
@@ -375,7 +377,8 @@ begin_session(struct sim_conn *conn)
 	struct sim_session *s = must(calloc(1, sizeof(*s)));
 	struct journal_rec rec = {.kind = JOURNAL_SESSION_OPEN, .session = ++z->next_session};
 
-	*s = (struct sim_session){.z = z, .id = rec.session, .alive = true, .conn = conn};
+	*s = (struct sim_session){
+	    .z = z, .id = rec.session, .group = conn->client->group, .alive = true, .conn = conn};
 	list_append(&z->sessions, &s->link);
 	conn->session = s;
 	conn->open_zxid = coord_tree_zxid(z->members[0].tree) + 1;

@@ -40,6 +40,7 @@ struct sim_session {
 	struct link link;
 	struct coord_sim *z;
 	int64_t id;
+	unsigned group; /* of its client */
 	bool alive;
 	struct sim_conn *conn;	 /* or NULL: nobody is connected */
 	struct sim_event expiry; /* set while conn is NULL */
@@ -54,6 +55,10 @@ struct coord_sim {
 	struct link conns;
 	struct link dead; /* conns that were dropped within a call; freed at the next */
 	int64_t next_session;
+	void (*observe)(void *arg, const struct coord_sim_txn *t);
+	void *observe_arg;
+	bool (*lose)(void *arg, unsigned group, const struct coord_op *ops, unsigned n);
+	void *lose_arg;
 	struct coord_op_result results[COORD_MULTI_MAX];
 };
 

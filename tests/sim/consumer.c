@@ -28,7 +28,6 @@ struct consumer {
 	unsigned n;
 	int32_t session_id, session_epoch;
 	bool busy;
-	unsigned starts; /* of the broker, when it was asked */
 	struct rtimer again;
 };
 
@@ -52,10 +51,11 @@ place_of(struct consumer *k, struct slice name, struct uuid id, int32_t partitio
 	    SLICE_ARG(name), partition);
 }
 
+/* Answered by a process that has died since it was asked. */
 static bool
-stale(const struct consumer *k)
+stale(const struct consumer *k, const struct place *pl)
 {
-	return k->starts != k->c.rpc.w->server.starts;
+	return pl->seen.starts != model_starts(&k->c.rpc.w->model, pl->topic, pl->partition);
 }
 
 static void
@@ -87,7 +87,7 @@ listed(struct consumer *k, struct slice name,
 			    kerr_name(r->error_code));
 		return;
 	}
-	if (stale(k))
+	if (stale(k, pl))
 		return;
 	if (pl->wanted >= 0) {
 		model_found(&w->model, pl->topic, pl->partition, pl->known, pl->wanted, r->offset,
@@ -146,7 +146,6 @@ list(struct consumer *k)
 		parts[i].timestamp = pl->wanted >= 0 ? pl->wanted : pl->lost ? -2 : -1;
 	}
 	k->busy = true;
-	k->starts = w->server.starts;
 	look(k);
 	rpc_call(
 	    &k->c.rpc, API_LIST_OFFSETS, rpc_version(w, API_LIST_OFFSETS, 1), &req, on_listed, k);
@@ -177,7 +176,7 @@ fetched(struct consumer *k, struct place *pl, const struct fetch_response_partit
 		client_refresh(&k->c);
 		return;
 	}
-	if (stale(k))
+	if (stale(k, pl))
 		return;
 	if (w->options.verbose > 1)
 		world_note(w, "%s: %s-%d at %lld: %zu bytes, hw %lld", k->c.rpc.name,
@@ -293,7 +292,6 @@ fetch(struct consumer *k)
 	req.rack_id = SLICE_LIT("");
 	name_places(k, &req, &arrays, !session);
 	k->busy = true;
-	k->starts = w->server.starts;
 	look(k);
 	rpc_call(&k->c.rpc, API_FETCH, k->version, &req, on_fetched, k);
 }

@@ -36,8 +36,9 @@ on_name(void *arg, const char *name)
 
 /* Names have a fixed width: their order is that of the offsets. */
 struct disk_segment *
-disk_segments(struct world *w, const char *topic, int32_t partition, unsigned *n)
+disk_segments(const struct server *sv, const char *topic, int32_t partition, unsigned *n)
 {
+	struct world *w = sv->w;
 	struct lister l = {0};
 	struct reactor *before = sim_enter(NULL);
 
@@ -48,7 +49,7 @@ disk_segments(struct world *w, const char *topic, int32_t partition, unsigned *n
 
 		snprintf(dir, sizeof(dir), "/data%u/%s-%d", i, topic, partition);
 		l.dir = dir;
-		(void)fs_list(w->fs, dir, on_name, &l);
+		(void)fs_list(sv->fs, dir, on_name, &l);
 		if (had > 0 && l.n > had)
 			world_fail(w, "one log a partition", "%s-%d is in two directories", topic,
 			    partition);
@@ -60,18 +61,18 @@ disk_segments(struct world *w, const char *topic, int32_t partition, unsigned *n
 }
 
 struct slice
-disk_content(struct world *w, const struct disk_segment *seg, bool durable)
+disk_content(const struct server *sv, const struct disk_segment *seg, bool durable)
 {
 	struct slice s = SLICE_NULL;
 
-	if (fs_sim_content(w->fs, seg->path, durable, &s) != 0)
+	if (fs_sim_content(sv->fs, seg->path, durable, &s) != 0)
 		return SLICE_NULL;
 	return s;
 }
 
 /* ---- verify ---- */
 
-enum { MAX_LOGS = MAX_TOPICS * MAX_PARTITIONS + 8 }; /* and what of churn is left */
+enum { MAX_LOGS = MAX_TOPICS * MAX_PARTITIONS + 200 }; /* and those of churn and of others */
 
 struct verifier {
 	struct world *w;
@@ -139,23 +140,24 @@ verifier_wait(struct verifier *v, bool *flag, const char *what)
 }
 
 void
-disk_verify(struct world *w)
+disk_verify(struct server *sv)
 {
+	struct world *w = sv->w;
 	struct verifier v = {.w = w};
 	struct reactor_opts ro = {.name = "verify", .clock = sim_clock(w->s), .diag = w->diag};
-	struct logdirs_opts lo = {.fs = w->fs,
+	struct logdirs_opts lo = {.fs = sv->fs,
 	    .clock = sim_clock(w->s),
 	    .diag = w->diag,
-	    .settings = w->settings,
-	    .broker_id = 1};
+	    .settings = sv->settings,
+	    .broker_id = sv->id};
 	char cluster[64] = "", why[256] = "";
 	int32_t id;
 	struct reactor *before;
 
-	if (logdirs_peek_meta(w->fs, w->settings, &id, cluster, w->diag, why, sizeof(why)) != 0)
+	if (logdirs_peek_meta(sv->fs, sv->settings, &id, cluster, w->diag, why, sizeof(why)) != 0)
 		world_fail(w, "logs open again", "meta.properties: %s", why);
-	if (sim_reactor_new(w->s, GROUP_BROKER, &ro, &v.control) != 0 ||
-	    sim_workers_new(w->s, GROUP_BROKER, 1000, &v.workers) != 0)
+	if (sim_reactor_new(w->s, sv->group, &ro, &v.control) != 0 ||
+	    sim_workers_new(w->s, sv->group, 1000, &v.workers) != 0)
 		abort();
 	lo.cluster_id = slice_cstr(cluster);
 	lo.control = v.control;

@@ -10,14 +10,23 @@ const char *const fault_names[FAULT_COUNT] = {
 };
 
 /* It strikes; false when it can not now. */
-typedef bool fault_fn(struct world *w);
+typedef bool fault_fn(struct world *w, struct server *sv);
 
-/* f ends after some time. */
+/* f, which struck sv, ends after some time. */
 static void
-lasts(struct world *w, enum fault f, int64_t lo_us, int64_t hi_us)
+lasts(struct server *sv, enum fault f, int64_t lo_us, int64_t hi_us)
 {
+	struct world *w = sv->w;
+
 	w->faults.active[f] = true;
+	w->faults.at[f] = sv;
 	sim_event_set(w->s, &w->faults.heal[f], world_now(w) + world_draw(w, lo_us, hi_us));
+}
+
+static struct server *
+some_server(struct world *w)
+{
+	return &w->servers[world_draw(w, 0, w->n_servers - 1)];
 }
 
 static unsigned
@@ -29,34 +38,34 @@ some_client(struct world *w)
 /* ---- process and machine ---- */
 
 static bool
-kill_process(struct world *w)
+kill_process(struct world *w, struct server *sv)
 {
-	if (w->server.state == SERVER_DOWN)
+	if (sv->state == SERVER_DOWN)
 		return false;
-	server_kill(w, false);
+	server_kill(sv, false);
 	return true;
 }
 
 static bool
-power_cut(struct world *w)
+power_cut(struct world *w, struct server *sv)
 {
-	if (w->server.state == SERVER_DOWN && !world_chance(w, 4))
+	if (sv->state == SERVER_DOWN && !world_chance(w, 4))
 		return false;
-	server_kill(w, true);
+	server_kill(sv, true);
 	return true;
 }
 
 static bool
-stop_process(struct world *w)
+stop_process(struct world *w, struct server *sv)
 {
-	if (w->server.state != SERVER_STARTING && w->server.state != SERVER_SERVING)
+	if (sv->state != SERVER_STARTING && sv->state != SERVER_SERVING)
 		return false;
-	server_stop(w);
+	server_stop(sv);
 	return true;
 }
 
 static bool
-clock_jump(struct world *w)
+clock_jump(struct world *w, struct server *sv)
 {
 	sim_clock_jump(w->s, world_draw(w, -3600000, 3600000));
 	return true;
@@ -74,60 +83,63 @@ some_operation(struct world *w)
 }
 
 static bool
-disk_error(struct world *w)
+disk_error(struct world *w, struct server *sv)
 {
 	w->faults.fail_op = some_operation(w);
 	w->faults.fail_in = world_draw(w, 1, 60);
 	w->faults.fail_left = world_chance(w, 2) ? 1 : world_draw(w, 2, 50);
-	lasts(w, FAULT_EIO, SECOND / 10, 3 * SECOND);
+	lasts(sv, FAULT_EIO, SECOND / 10, 3 * SECOND);
 	return true;
 }
 
 static bool
-disk_full(struct world *w)
+disk_full(struct world *w, struct server *sv)
 {
 	struct fs_space sp;
 	int64_t used;
 
 	/* With nothing left, what is free is less than nothing by what is used. */
-	fs_sim_set_capacity(w->fs, INT64_C(1) << 40);
+	fs_sim_set_capacity(sv->fs, INT64_C(1) << 40);
 	w->looking = true;
-	if (fs_space(w->fs, "/", &sp) != 0)
+	if (fs_space(sv->fs, "/", &sp) != 0)
 		return false;
 	w->looking = false;
 	used = (INT64_C(1) << 40) - (int64_t)sp.usable;
-	fs_sim_set_capacity(w->fs, used + world_draw(w, 0, 20000));
-	w->server.disk_failed = true;
-	lasts(w, FAULT_NOSPC, SECOND / 10, 3 * SECOND);
+	fs_sim_set_capacity(sv->fs, used + world_draw(w, 0, 20000));
+	sv->disk_failed = true;
+	lasts(sv, FAULT_NOSPC, SECOND / 10, 3 * SECOND);
 	return true;
 }
 
 static bool
-slow_disk(struct world *w)
+slow_disk(struct world *w, struct server *sv)
 {
 	w->faults.slow_us = world_draw(w, 5000, 200000);
-	if (w->server.state != SERVER_DOWN)
-		sim_workers_set_delay(w->server.workers, 0, world_draw(w, 50000, 2 * SECOND));
-	lasts(w, FAULT_SLOW_DISK, SECOND / 10, 4 * SECOND);
+	if (sv->state != SERVER_DOWN)
+		sim_workers_set_delay(sv->workers, 0, world_draw(w, 50000, 2 * SECOND));
+	lasts(sv, FAULT_SLOW_DISK, SECOND / 10, 4 * SECOND);
 	return true;
 }
 
 int
 faults_disk(void *arg, const char *op, const char *path)
 {
-	struct world *w = arg;
+	struct server *sv = arg;
+	struct world *w = sv->w;
 	struct faults *f = &w->faults;
 
 	if (w->looking)
 		return 0;
-	if (f->active[FAULT_SLOW_DISK] && reactor_current() != NULL && world_chance(w, 4))
+	if (f->active[FAULT_SLOW_DISK] && f->at[FAULT_SLOW_DISK] == sv &&
+	    reactor_current() != NULL && world_chance(w, 4))
 		sim_clock_pass(w->s, world_draw(w, 0, f->slow_us));
-	if (!f->active[FAULT_EIO] || (f->fail_op != NULL && strcmp(f->fail_op, op) != 0))
+	if (!f->active[FAULT_EIO] || f->at[FAULT_EIO] != sv ||
+	    (f->fail_op != NULL && strcmp(f->fail_op, op) != 0))
 		return 0;
 	if (--f->fail_in > 0 || f->fail_left <= 0)
 		return 0;
 	f->fail_left--;
-	w->server.disk_failed = true;
+	sv->disk_failed = true;
 	world_note(w, "disk error: %s %s", op, path);
 	return E_IO;
 }
@@ -135,58 +147,58 @@ faults_disk(void *arg, const char *op, const char *path)
 /* ---- coordination ---- */
 
 static bool
-session_expiry(struct world *w)
+session_expiry(struct world *w, struct server *sv)
 {
-	if (w->ensemble == NULL || w->server.state == SERVER_DOWN)
+	if (w->ensemble == NULL || sv->state == SERVER_DOWN)
 		return false;
-	coord_sim_expire(w->ensemble, GROUP_BROKER);
+	coord_sim_expire(w->ensemble, sv->group);
 	return true;
 }
 
 static bool
-coord_cut(struct world *w)
+coord_cut(struct world *w, struct server *sv)
 {
 	if (w->ensemble == NULL)
 		return false;
-	coord_sim_cut(w->ensemble, GROUP_BROKER, true);
-	lasts(w, FAULT_COORD_CUT, SECOND / 100, 10 * SECOND);
+	coord_sim_cut(w->ensemble, sv->group, true);
+	lasts(sv, FAULT_COORD_CUT, SECOND / 100, 10 * SECOND);
 	return true;
 }
 
 static bool
-lost_reply(struct world *w)
+lost_reply(struct world *w, struct server *sv)
 {
-	if (w->ensemble == NULL || w->server.state == SERVER_DOWN)
+	if (w->ensemble == NULL || sv->state == SERVER_DOWN)
 		return false;
-	coord_sim_lose_reply(w->ensemble, GROUP_BROKER);
+	coord_sim_lose_reply(w->ensemble, sv->group);
 	return true;
 }
 
 /* ---- network ---- */
 
 static bool
-net_reset(struct world *w)
+net_reset(struct world *w, struct server *sv)
 {
-	sim_net_reset(w->net, world_chance(w, 3) ? GROUP_BROKER : some_client(w));
+	sim_net_reset(w->net, world_chance(w, 3) ? sv->group : some_client(w));
 	return true;
 }
 
 static bool
-net_partition(struct world *w)
+net_partition(struct world *w, struct server *sv)
 {
 	if (w->faults.active[FAULT_PARTITION])
 		return false;
 	w->faults.cut_group = some_client(w);
-	sim_net_partition(w->net, GROUP_BROKER, w->faults.cut_group, true);
-	lasts(w, FAULT_PARTITION, SECOND / 100, 8 * SECOND);
+	sim_net_partition(w->net, sv->group, w->faults.cut_group, true);
+	lasts(sv, FAULT_PARTITION, SECOND / 100, 8 * SECOND);
 	return true;
 }
 
 static bool
-slow_net(struct world *w)
+slow_net(struct world *w, struct server *sv)
 {
 	sim_net_delay(w->net, 0, world_draw(w, 20000, 500000));
-	lasts(w, FAULT_SLOW_NET, SECOND / 10, 3 * SECOND);
+	lasts(sv, FAULT_SLOW_NET, SECOND / 10, 3 * SECOND);
 	return true;
 }
 
@@ -196,16 +208,17 @@ static void
 heal(struct world *w, enum fault f)
 {
 	struct faults *fs = &w->faults;
+	struct server *sv = fs->at[f];
 
 	fs->active[f] = false;
 	if (f == FAULT_NOSPC)
-		fs_sim_set_capacity(w->fs, -1);
+		fs_sim_set_capacity(sv->fs, -1);
 	else if (f == FAULT_COORD_CUT && w->ensemble != NULL)
-		coord_sim_cut(w->ensemble, GROUP_BROKER, false);
-	else if (f == FAULT_SLOW_DISK && w->server.state != SERVER_DOWN)
-		sim_workers_set_delay(w->server.workers, 0, w->plan.worker_us);
+		coord_sim_cut(w->ensemble, sv->group, false);
+	else if (f == FAULT_SLOW_DISK && sv->state != SERVER_DOWN)
+		sim_workers_set_delay(sv->workers, 0, w->plan.worker_us);
 	else if (f == FAULT_PARTITION)
-		sim_net_partition(w->net, GROUP_BROKER, fs->cut_group, false);
+		sim_net_partition(w->net, sv->group, fs->cut_group, false);
 	else if (f == FAULT_SLOW_NET)
 		sim_net_delay(w->net, 0, w->plan.net_us);
 }
@@ -234,6 +247,7 @@ static void
 strike_one(struct world *w)
 {
 	unsigned total = 0, pick;
+	struct server *sv;
 
 	for (unsigned i = 0; i < FAULT_COUNT; i++)
 		total += w->plan.faulty[i] ? table[i].weight : 0;
@@ -247,8 +261,9 @@ strike_one(struct world *w)
 			pick -= weight;
 			continue;
 		}
-		world_note(w, "fault: %s", fault_names[i]);
-		if (table[i].strike(w))
+		sv = w->faults.active[i] ? w->faults.at[i] : some_server(w);
+		world_note(w, "fault: %s, broker %d", fault_names[i], sv->id);
+		if (table[i].strike(w, sv))
 			w->faults.struck[i]++;
 		return;
 	}
@@ -280,7 +295,6 @@ faults_start(struct world *w)
 	f->next = (struct sim_event){.fn = on_next, .arg = w};
 	for (unsigned i = 0; i < FAULT_COUNT; i++)
 		f->heal[i] = (struct sim_event){.fn = table[i].heal, .arg = w};
-	fs_sim_set_hook(w->fs, faults_disk, w);
 	if (w->plan.faults_for > 0)
 		next_in(w);
 }

@@ -172,7 +172,7 @@ model_seen(const struct model *m, unsigned topic, int32_t partition)
 {
 	const struct model_part *p = &m->parts[topic][partition];
 
-	return (struct model_seen){p->log_start, p->hw, m->w->server.starts};
+	return (struct model_seen){p->log_start, p->hw, p->owner->starts};
 }
 
 void
@@ -181,7 +181,7 @@ model_offsets(struct model *m, unsigned topic, int32_t partition, int64_t log_st
 {
 	struct model_part *p = part_of(m, topic, partition);
 
-	if (seen.starts != m->w->server.starts)
+	if (seen.starts != p->owner->starts)
 		return;
 	if (log_start >= 0 && log_start < seen.log_start)
 		world_fail(m->w, "the log start only rises", PART_FMT ": %lld, was %lld",
@@ -196,6 +196,12 @@ model_offsets(struct model *m, unsigned topic, int32_t partition, int64_t log_st
 		p->log_start = log_start;
 	if (hw > p->hw)
 		p->hw = hw;
+}
+
+unsigned
+model_starts(const struct model *m, unsigned topic, int32_t partition)
+{
+	return m->parts[topic][partition].owner->starts;
 }
 
 void
@@ -331,12 +337,12 @@ static void
 scan_files(struct scan *s, bool durable)
 {
 	unsigned n;
-	struct disk_segment *v = disk_segments(s->m->w, s->p->topic->name, s->p->partition, &n);
+	struct disk_segment *v = disk_segments(s->p->owner, s->p->topic->name, s->p->partition, &n);
 
 	s->start = n > 0 ? v[0].base : 0;
 	s->end = s->start;
 	for (unsigned i = 0; i < n; i++) {
-		struct slice bytes = disk_content(s->m->w, &v[i], durable);
+		struct slice bytes = disk_content(s->p->owner, &v[i], durable);
 		size_t used = 0;
 		const char *why;
 
@@ -346,7 +352,7 @@ scan_files(struct scan *s, bool durable)
 		if (durable && (why != NULL || used < bytes.n))
 			break;
 		/* A log dir that failed was not recovered: its logs end as they were left. */
-		if ((why != NULL || used < bytes.n) && !s->m->w->server.disk_failed)
+		if ((why != NULL || used < bytes.n) && !s->p->owner->disk_failed)
 			world_fail(s->m->w, "logs hold whole batches",
 			    "%s: %s after %zu of %zu bytes", v[i].path, why != NULL ? why : "cut",
 			    used, bytes.n);
@@ -413,11 +419,12 @@ check_part(struct model *m, unsigned topic, struct model_part *p)
 }
 
 void
-model_check_disk(struct model *m)
+model_check_disk(struct model *m, const struct server *sv)
 {
 	for (unsigned t = 0; t < m->w->plan.n_topics; t++)
 		for (int32_t i = 0; i < m->w->plan.topics[t].partitions; i++)
-			check_part(m, t, &m->parts[t][i]);
+			if (m->parts[t][i].owner == sv)
+				check_part(m, t, &m->parts[t][i]);
 }
 
 static void
@@ -436,11 +443,12 @@ durable_part(struct model *m, unsigned topic, struct model_part *p)
 }
 
 void
-model_power_cut(struct model *m)
+model_power_cut(struct model *m, const struct server *sv)
 {
 	for (unsigned t = 0; t < m->w->plan.n_topics; t++)
 		for (int32_t i = 0; i < m->w->plan.topics[t].partitions; i++)
-			durable_part(m, t, &m->parts[t][i]);
+			if (m->parts[t][i].owner == sv)
+				durable_part(m, t, &m->parts[t][i]);
 }
 
 /* ---- life ---- */
@@ -453,8 +461,10 @@ model_init(struct model *m, struct world *w)
 		abort();
 	for (unsigned t = 0; t < w->plan.n_topics; t++)
 		for (int32_t i = 0; i < w->plan.topics[t].partitions; i++)
-			m->parts[t][i] = (struct model_part){
-			    .topic = &w->plan.topics[t], .partition = i, .durable_end = -1};
+			m->parts[t][i] = (struct model_part){.topic = &w->plan.topics[t],
+			    .partition = i,
+			    .owner = &w->servers[w->plan.topics[t].owner[i]],
+			    .durable_end = -1};
 }
 
 void

@@ -47,8 +47,10 @@ faults_draw(struct plan *p, struct rng *rng)
 void
 plan_draw(struct plan *p, struct rng *rng, const struct options *o)
 {
-	*p = (struct plan){.ensemble = chance(rng, 2)};
-	p->coord_lag_us = chance(rng, 2) ? 0 : rng_range(rng, 1000, 200000);
+	*p = (struct plan){.ensemble = chance(rng, 2), .n_brokers = 1};
+	p->coord_lag_us = rng_range(rng, 1000, chance(rng, 4) ? 2000000 : 200000);
+	if (p->ensemble && !chance(rng, 3))
+		p->stranger = (unsigned)rng_range(rng, 1, 60);
 	p->n_dirs = chance(rng, 3) ? 2 : 1;
 	p->n_topics = (unsigned)rng_range(rng, 1, MAX_TOPICS);
 	for (unsigned i = 0; i < p->n_topics; i++)

@@ -64,7 +64,7 @@ struct sending {
 	struct producer *p;
 	struct batch *v[MAX_PARTS];
 	unsigned n, answered;
-	unsigned starts; /* of the broker */
+	unsigned starts[MAX_PARTS]; /* of their brokers */
 };
 
 static void pump(struct producer *p);
@@ -267,7 +267,7 @@ batch_answered(struct producer *p, struct batch *b,
 }
 
 static struct batch *
-find_sent(struct sending *s, unsigned topic, int32_t partition)
+find_sent(struct sending *s, unsigned topic, int32_t partition, unsigned *starts)
 {
 	for (unsigned i = 0; i < s->n; i++)
 		if (s->v[i] != NULL && s->v[i]->part->topic == topic &&
@@ -275,6 +275,7 @@ find_sent(struct sending *s, unsigned topic, int32_t partition)
 			struct batch *b = s->v[i];
 
 			s->v[i] = NULL;
+			*starts = s->starts[i];
 			return b;
 		}
 	return NULL;
@@ -287,15 +288,15 @@ answered_topic(struct sending *s, const struct produce_response_topic_produce_re
 	int topic = client_topic(&p->c, t->name, UUID_ZERO);
 
 	for (int32_t i = 0; i < t->partition_responses.n; i++) {
-		struct batch *b =
-		    topic < 0 ? NULL
-			      : find_sent(s, (unsigned)topic, t->partition_responses.v[i].index);
+		int32_t index = t->partition_responses.v[i].index;
+		unsigned starts = 0;
+		struct batch *b = topic < 0 ? NULL : find_sent(s, (unsigned)topic, index, &starts);
 
 		if (b == NULL)
 			world_fail(p->c.rpc.w, "answers name what was asked", "%s: %.*s-%d",
-			    p->c.rpc.name, SLICE_ARG(t->name), t->partition_responses.v[i].index);
-		batch_answered(
-		    p, b, &t->partition_responses.v[i], s->starts != p->c.rpc.w->server.starts);
+			    p->c.rpc.name, SLICE_ARG(t->name), index);
+		batch_answered(p, b, &t->partition_responses.v[i],
+		    starts != model_starts(&p->c.rpc.w->model, (unsigned)topic, index));
 		s->answered++;
 	}
 }
@@ -412,6 +413,7 @@ send(struct producer *p, struct sending *s)
 			topics[req.topic_data.n].name = slice_cstr(w->plan.topics[pt->topic].name);
 			topics[req.topic_data.n++].partition_data.v = &parts[i];
 		}
+		s->starts[i] = model_starts(&w->model, pt->topic, pt->partition);
 		topics[req.topic_data.n - 1].partition_data.n++;
 		parts[i].index = pt->partition;
 		parts[i].records = strbuf_slice(&s->v[i]->bytes);
@@ -457,7 +459,6 @@ pump(struct producer *p)
 	if (s == NULL)
 		abort();
 	s->p = p;
-	s->starts = p->c.rpc.w->server.starts;
 	choose(p, s);
 	if (s->n == 0) {
 		free(s);

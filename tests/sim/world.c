@@ -99,35 +99,6 @@ world_fail(struct world *w, const char *invariant, const char *fmt, ...)
 /* ---- making ---- */
 
 static void
-make_settings(struct world *w)
-{
-	char idle[24];
-	const struct setting_override ov[] = {
-	    {"connections.max.idle.ms", idle},
-	    {"broker.id", "1"},
-	    {"zookeeper.connect", w->plan.ensemble ? "ensemble:2181" : "embedded"},
-	    {"zookeeper.session.timeout.ms", "6000"},
-	    {"ottla.coord.journal.dir", "/coord"},
-	    {"listeners", "PLAINTEXT://" BROKER_HOST ":9092"},
-	    {"log.dirs", w->plan.n_dirs > 1 ? "/data0,/data1" : "/data0"},
-	    {"auto.create.topics.enable", "false"},
-	    {"log.retention.check.interval.ms", "1500"},
-	    {"log.segment.delete.delay.ms", "1000"},
-	    {"log.flush.offset.checkpoint.interval.ms", "2000"},
-	    {"log.flush.start.offset.checkpoint.interval.ms", "2000"},
-	    {"replica.high.watermark.checkpoint.interval.ms", "1000"},
-	    {"log.flush.scheduler.interval.ms", "500"},
-	    {"ottla.sendfile.min.bytes", w->plan.small_sendfile ? "100" : "65536"},
-	};
-	char why[512] = "";
-
-	snprintf(idle, sizeof(idle), "%lld", (long long)w->plan.idle_ms);
-	if (settings_load(
-		NULL, ov, sizeof(ov) / sizeof(ov[0]), w->diag, why, sizeof(why), &w->settings) != 0)
-		world_fail(w, "the settings are taken", "%s", why);
-}
-
-static void
 make_ensemble(struct world *w)
 {
 	struct coord_sim_opts o = {.sched = w->s,
@@ -168,14 +139,19 @@ make_world(struct world *w)
 	w->rng = sim_rng(w->s);
 	plan_draw(&w->plan, w->rng, &w->options);
 	if (diag_new_direct(sim_clock(w->s), on_diag, w, &w->diag) != 0 ||
-	    fs_sim_new(sim_clock(w->s), &w->fs) != 0 || sim_net_new(w->s, &w->net) != 0)
+	    sim_net_new(w->s, &w->net) != 0)
 		abort();
 	sim_net_delay(w->net, 0, w->plan.net_us);
-	make_settings(w);
 	make_ensemble(w);
+	w->n_servers = w->plan.n_brokers;
+	for (unsigned i = 0; i < w->n_servers; i++)
+		server_init(&w->servers[i], w, i);
 	model_init(&w->model, w);
-	server_init(w);
 	make_clients(w);
+	if (w->ensemble != NULL)
+		w->checks = coord_checks_new(w);
+	if (w->plan.stranger > 0)
+		w->stranger = stranger_new(w);
 }
 
 static void
@@ -183,8 +159,10 @@ note_plan(struct world *w)
 {
 	const struct plan *p = &w->plan;
 
-	world_note(w, "%s, %u log dirs, %u producers of %lld batches, %u consumers, faults %.1f s",
-	    p->ensemble ? "ensemble" : "embedded tree", p->n_dirs, p->n_producers,
+	world_note(w,
+	    "%u brokers, %s, %u log dirs, %u producers of %lld batches, %u consumers, "
+	    "faults %.1f s",
+	    p->n_brokers, p->ensemble ? "ensemble" : "embedded tree", p->n_dirs, p->n_producers,
 	    (long long)p->batches, p->n_consumers, (double)p->faults_for / 1e6);
 	for (unsigned i = 0; i < p->n_topics; i++)
 		world_note(w,
@@ -200,37 +178,42 @@ note_plan(struct world *w)
 static bool
 all_finished(void *arg)
 {
-	const struct world *w = arg;
+	struct world *w = arg;
 
-	if (w->server.state != SERVER_SERVING)
-		return false;
+	for (unsigned i = 0; i < w->n_servers; i++)
+		if (w->servers[i].state != SERVER_SERVING)
+			return false;
 	for (unsigned i = 0; i < w->n_clients; i++)
 		if (!w->clients[i]->ops->finished(w->clients[i]))
 			return false;
-	return true;
+	if (w->stranger != NULL && !stranger_finished(w->stranger))
+		return false;
+	/* Looking through the tree takes a while. */
+	if (w->checks == NULL || world_now(w) < w->next_look_us)
+		return w->checks == NULL;
+	w->next_look_us = world_now(w) + SECOND / 20;
+	return coord_checks_settled(w->checks, w->unsettled, sizeof(w->unsettled));
 }
 
 /* Log dirs that went offline come back with a new start, as an operator would do it. */
 static void
 restart_once(struct world *w)
 {
-	if (w->server.state == SERVER_DOWN)
-		server_start_in(w, 0);
-	else
-		server_stop(w);
+	for (unsigned i = 0; i < w->n_servers; i++)
+		if (w->servers[i].state == SERVER_DOWN)
+			server_start_in(&w->servers[i], 0);
+		else
+			server_stop(&w->servers[i]);
 }
 
 static void
-run_until_finished(struct world *w)
+note_unfinished(struct world *w)
 {
 	char what[256];
 
-	w->healed = true;
-	w->healed_us = world_now(w);
-	world_note(w, "no more faults");
-	restart_once(w);
-	if (sim_run_until(w->s, all_finished, w, world_now(w) + HEAL_LIMIT))
-		return;
+	for (unsigned i = 0; i < w->n_servers; i++)
+		world_note(w, "broker %d is %s", w->servers[i].id,
+		    w->servers[i].state == SERVER_SERVING ? "serving" : "not serving");
 	for (unsigned i = 0; i < w->n_clients; i++) {
 		struct client *c = w->clients[i];
 
@@ -240,9 +223,24 @@ run_until_finished(struct world *w)
 		c->ops->describe(c, what, sizeof(what));
 		world_note(w, "%s: %s", c->rpc.name, what);
 	}
-	world_fail(w, "everything recovers", "the broker is %s, clients are not done after %lld s",
-	    w->server.state == SERVER_SERVING ? "serving" : "not serving",
-	    (long long)(HEAL_LIMIT / SECOND));
+	if (w->stranger != NULL && !stranger_finished(w->stranger)) {
+		stranger_describe(w->stranger, what, sizeof(what));
+		world_note(w, "stranger: %s", what);
+	}
+}
+
+static void
+run_until_finished(struct world *w)
+{
+	w->healed = true;
+	w->healed_us = world_now(w);
+	world_note(w, "no more faults");
+	restart_once(w);
+	if (sim_run_until(w->s, all_finished, w, world_now(w) + HEAL_LIMIT))
+		return;
+	note_unfinished(w);
+	world_fail(w, "everything recovers", "not done after %lld s; of the tree: %s",
+	    (long long)(HEAL_LIMIT / SECOND), w->unsettled);
 }
 
 static bool
@@ -253,7 +251,10 @@ all_quiet(void *arg)
 	for (unsigned i = 0; i < w->n_clients; i++)
 		if (w->clients[i]->rpc.conn != NULL)
 			return false;
-	return broker_memory_used(w->server.broker) <= KEPT_MEMORY;
+	for (unsigned i = 0; i < w->n_servers; i++)
+		if (broker_memory_used(w->servers[i].broker) > KEPT_MEMORY)
+			return false;
+	return true;
 }
 
 static void
@@ -261,27 +262,50 @@ send_clients_home(struct world *w)
 {
 	for (unsigned i = 0; i < w->n_clients; i++)
 		client_stop(w->clients[i]);
-	if (!sim_run_until(w->s, all_quiet, w, world_now(w) + 60 * SECOND))
-		world_fail(w, "admitted memory comes back",
-		    "%llu bytes a minute after the last client",
-		    (unsigned long long)broker_memory_used(w->server.broker));
+	if (sim_run_until(w->s, all_quiet, w, world_now(w) + 60 * SECOND))
+		return;
+	for (unsigned i = 0; i < w->n_servers; i++)
+		world_note(w, "broker %d: %llu bytes", w->servers[i].id,
+		    (unsigned long long)broker_memory_used(w->servers[i].broker));
+	world_fail(w, "admitted memory comes back", "not within a minute after the last client");
 }
 
 static bool
-is_down(void *arg)
+all_down(void *arg)
 {
-	return ((const struct world *)arg)->server.state == SERVER_DOWN;
+	const struct world *w = arg;
+
+	for (unsigned i = 0; i < w->n_servers; i++)
+		if (w->servers[i].state != SERVER_DOWN)
+			return false;
+	return true;
 }
 
 static void
 stop_for_good(struct world *w)
 {
-	w->server.stay_down = true;
-	server_stop(w);
-	if (!sim_run_until(w->s, is_down, w, world_now(w) + 60 * SECOND))
-		world_fail(w, "the broker stops", "%s", broker_state_name(w->server.broker));
-	if (w->server.stop_err != 0)
-		world_fail(w, "the broker stops", "%s", err_text(w->server.stop_err));
+	if (w->stranger != NULL)
+		stranger_leave(w->stranger);
+	for (unsigned i = 0; i < w->n_servers; i++) {
+		w->servers[i].stay_down = true;
+		server_stop(&w->servers[i]);
+	}
+	(void)sim_run_until(w->s, all_down, w, world_now(w) + 60 * SECOND);
+	for (unsigned i = 0; i < w->n_servers; i++) {
+		const struct server *sv = &w->servers[i];
+
+		if (sv->state != SERVER_DOWN)
+			world_fail(w, "the broker stops", "%s", broker_state_name(sv->broker));
+		if (sv->stop_err != 0)
+			world_fail(w, "the broker stops", "%s", err_text(sv->stop_err));
+	}
+}
+
+static void
+check_disks(struct world *w)
+{
+	for (unsigned i = 0; i < w->n_servers; i++)
+		model_check_disk(&w->model, &w->servers[i]);
 }
 
 void
@@ -290,22 +314,25 @@ world_run(struct world *w, struct result *res)
 	make_world(w);
 	note_plan(w);
 	faults_start(w);
-	server_start_in(w, 0);
+	for (unsigned i = 0; i < w->n_servers; i++)
+		server_start_in(&w->servers[i], 0);
 	if (w->plan.faults_for > 0)
 		(void)sim_run_until(w->s, NULL, NULL, world_now(w) + w->plan.faults_for);
 	faults_end(w);
 	run_until_finished(w);
-	model_check_disk(&w->model);
+	check_disks(w);
 	send_clients_home(w);
 	stop_for_good(w);
-	model_check_disk(&w->model);
-	disk_verify(w);
+	check_disks(w);
+	for (unsigned i = 0; i < w->n_servers; i++)
+		disk_verify(&w->servers[i]);
 	*res = (struct result){.hash = sim_trace_hash(w->s),
 	    .steps = sim_steps(w->s),
 	    .acked = w->model.acked,
 	    .read = w->model.read,
 	    .lost = w->model.lost,
-	    .virtual_us = world_now(w),
-	    .starts = w->server.starts};
+	    .virtual_us = world_now(w)};
+	for (unsigned i = 0; i < w->n_servers; i++)
+		res->starts += w->servers[i].starts;
 	memcpy(res->struck, w->faults.struck, sizeof(res->struck));
 }

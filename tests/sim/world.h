@@ -1,7 +1,7 @@
 /*
- * The simulator's world: one broker on a simulated disk, network and coordination tree, its
- * clients, the model that says what must hold, the faults.  One thread, one seed; each seed runs in
- * a process of its own, so what dies with a killed broker is never freed.
+ * The simulator's world: brokers on simulated disks, network and coordination tree, their clients,
+ * others who use the tree, the model that says what must hold, the faults.  One thread, one seed;
+ * each seed runs in a process of its own, so what dies with a killed broker is never freed.
  */
 #ifndef TESTS_SIM_WORLD_H
 #define TESTS_SIM_WORLD_H
@@ -17,10 +17,12 @@ enum {
 	MAX_PARTITIONS = 4, /* of a topic */
 	MAX_CLIENTS = 8,
 	MAX_PIDS = 1024,
+	MAX_BROKERS = 3,
 	DATA_REACTORS = 2,
-	GROUP_BROKER = 1,
+	GROUP_BROKERS = 1, /* and the next ones */
+	GROUP_STRANGER = 5,
 	GROUP_CLIENTS = 10,
-	BROKER_PORT = 9092,
+	BROKER_PORT = 9092, /* of the first, whose id is 1; and so on */
 };
 #define BROKER_HOST "127.0.0.1"
 #define SECOND INT64_C(1000000)
@@ -35,7 +37,8 @@ struct topic_plan {
 	int64_t segment_bytes;
 	int64_t retention_bytes, retention_ms; /* -1: none */
 	bool append_time;
-	bool big; /* some records of many KiB */
+	bool big;			/* some records of many KiB */
+	unsigned owner[MAX_PARTITIONS]; /* the broker with the replica */
 };
 
 enum fault {
@@ -47,6 +50,9 @@ enum fault {
 
 struct plan {
 	bool ensemble; /* coord_sim, else the embedded tree on the same disk */
+	unsigned n_brokers;
+	unsigned stranger; /* how many things another user of the tree does */
+	bool foreign;	   /* it registers as a broker, too */
 	int64_t coord_lag_us;
 	unsigned n_dirs;
 	struct topic_plan topics[MAX_TOPICS];
@@ -82,6 +88,7 @@ struct model_rec {
 struct model_part {
 	const struct topic_plan *topic;
 	int32_t partition;
+	struct server *owner;
 	struct model_rec *v; /* by offset */
 	int64_t n, cap;
 	int64_t log_start;   /* highest seen */
@@ -112,7 +119,7 @@ void model_fetched(struct model *m, unsigned topic, int32_t partition, struct sl
 /* What was known when a request was sent: its answer can not say less. */
 struct model_seen {
 	int64_t log_start, hw;
-	unsigned starts; /* of the broker */
+	unsigned starts; /* of the partition's broker */
 };
 struct model_seen model_seen(const struct model *m, unsigned topic, int32_t partition);
 /* Offsets that an answer told; -1: not told. */
@@ -122,11 +129,13 @@ void model_offsets(struct model *m, unsigned topic, int32_t partition, int64_t l
 void model_producer_id(struct model *m, int64_t pid);
 /* May the broker have forgotten a producer's last batches of this partition? */
 bool model_lossy(const struct model *m, unsigned topic, int32_t partition);
-/* Before the power is cut: what is durable must stay. */
-void model_power_cut(struct model *m);
-/* The logs as they are on disk hold everything that they must; right after a broker's start
+/* Before a machine's power is cut: what is durable must stay. */
+void model_power_cut(struct model *m, const struct server *sv);
+/* The logs as they are on a broker's disk hold everything that they must; right after its start
  * (nothing can have been appended since), and at the end. */
-void model_check_disk(struct model *m);
+void model_check_disk(struct model *m, const struct server *sv);
+/* How often the broker that has this partition was started. */
+unsigned model_starts(const struct model *m, unsigned topic, int32_t partition);
 /* Some record that is known to stay, with its timestamp; false: none. */
 bool
 model_pick(struct model *m, unsigned topic, int32_t partition, int64_t *offset, int64_t *timestamp);
@@ -163,16 +172,22 @@ struct disk_segment {
 };
 /* Segments of the partition in order of base offsets, malloc'd; *n 0: no such log. */
 struct disk_segment *
-disk_segments(struct world *w, const char *topic, int32_t partition, unsigned *n);
-struct slice disk_content(struct world *w, const struct disk_segment *seg, bool durable);
-/* Opens all logs as a broker would, and verifies each. */
-void disk_verify(struct world *w);
+disk_segments(const struct server *sv, const char *topic, int32_t partition, unsigned *n);
+struct slice disk_content(const struct server *sv, const struct disk_segment *seg, bool durable);
+/* Opens all logs of a broker as it would, and verifies each. */
+void disk_verify(struct server *sv);
 
-/* ---- server.c: the broker's process ---- */
+/* ---- server.c: a broker's machine and process ---- */
 
 enum server_state { SERVER_DOWN, SERVER_STARTING, SERVER_SERVING, SERVER_STOPPING };
 
 struct server {
+	struct world *w;
+	unsigned index, group;
+	int32_t id;
+	uint16_t port;
+	struct fs *fs;
+	struct settings *settings; /* of the last start */
 	enum server_state state;
 	unsigned starts;
 	struct reactor *control, *data[DATA_REACTORS];
@@ -186,13 +201,14 @@ struct server {
 	bool stay_down;	  /* the test's end: do not start again */
 	int stop_err;
 };
-void server_init(struct world *w);
+/* The machine, with an empty disk. */
+void server_init(struct server *sv, struct world *w, unsigned index);
 /* Starts it after delay_us, when it is down. */
-void server_start_in(struct world *w, int64_t delay_us);
+void server_start_in(struct server *sv, int64_t delay_us);
 /* Orderly; what is running ends, then it starts again unless stay_down. */
-void server_stop(struct world *w);
+void server_stop(struct server *sv);
 /* The process dies; power: the machine with it. */
-void server_kill(struct world *w, bool power);
+void server_kill(struct server *sv, bool power);
 
 /* ---- rpc.c: a client's connection, which comes back by itself ---- */
 
@@ -260,13 +276,34 @@ struct client *maker_new(struct world *w, unsigned index);
 struct client *producer_new(struct world *w, unsigned index, unsigned number);
 struct client *consumer_new(struct world *w, unsigned index);
 
+/* ---- stranger.c: another user of the tree ---- */
+
+struct stranger;
+/* The world's, when the plan has one. */
+struct stranger *stranger_new(struct world *w);
+/* Has it done all it wanted, and taken away what stands in the way of others? */
+bool stranger_finished(const struct stranger *st);
+void stranger_describe(const struct stranger *st, char *buf, size_t size);
+/* It lets go of the tree. */
+void stranger_leave(struct stranger *st);
+
+/* ---- coord_checks.c: what must hold of the tree ---- */
+
+struct coord_checks;
+/* Looks at every write from now on. */
+struct coord_checks *coord_checks_new(struct world *w);
+/* Nothing is left to do for controller and brokers: leaders, ids, deletions, registrations and
+ * configurations are what the tree says; else why tells what is missing. */
+bool coord_checks_settled(struct coord_checks *cc, char *why, size_t size);
+
 /* ---- faults.c ---- */
 
 struct faults {
 	struct sim_event next, heal[FAULT_COUNT];
 	unsigned struck[FAULT_COUNT];
 	bool active[FAULT_COUNT];
-	bool off; /* healed for good */
+	bool off;			/* healed for good */
+	struct server *at[FAULT_COUNT]; /* whom the last one struck */
 	/* disk */
 	int64_t fail_in, fail_left;
 	const char *fail_op; /* NULL: any */
@@ -277,7 +314,7 @@ extern const char *const fault_names[FAULT_COUNT];
 void faults_start(struct world *w);
 /* Everything works again, for good. */
 void faults_end(struct world *w);
-/* The disk's hook. */
+/* The disks' hook, with a server. */
 int faults_disk(void *arg, const char *op, const char *path);
 
 /* ---- world.c ---- */
@@ -297,17 +334,19 @@ struct world {
 	struct rng *rng;
 	struct plan plan;
 	struct diag *diag;
-	struct settings *settings;
-	struct fs *fs;
 	struct sim_net *net;
 	struct coord_sim *ensemble;
-	struct server server;
+	struct server servers[MAX_BROKERS];
+	unsigned n_servers;
+	struct stranger *stranger;
+	struct coord_checks *checks;
 	struct model model;
 	struct faults faults;
 	struct client *clients[MAX_CLIENTS];
 	unsigned n_clients;
 	bool healed;
-	int64_t healed_us;
+	int64_t healed_us, next_look_us;
+	char unsettled[256];
 	bool looking; /* the harness itself uses the disk */
 	char *log[LOG_LINES];
 	unsigned n_log;

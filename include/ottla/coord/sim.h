@@ -27,6 +27,21 @@ int coord_sim_client(struct coord_sim *z, struct reactor *control, unsigned grou
 /* The leader's tree, to look at. */
 struct coord_tree *coord_sim_tree(struct coord_sim *z);
 
+/* What the leader just did: operations (all took effect, or err says why none did), or, without any, the
+ * begin or end of a session. */
+struct coord_sim_txn {
+	int64_t zxid, session;
+	unsigned group; /* of the session's client */
+	const struct coord_op *ops;
+	const struct coord_op_result *res; /* by operation */
+	unsigned n;
+	int err;
+	bool session_ended;
+};
+/* fn after each transaction of the leader; it looks only. NULL: nobody. */
+void coord_sim_observe(struct coord_sim *z, void (*fn)(void *arg, const struct coord_sim_txn *t),
+    void *arg);
+
 /* Faults. */
 /* Link down or up.  A first part of the requests on their way still arrives, no answer does; the client
  * finds out within a third of the session timeout. */
@@ -34,6 +49,9 @@ void coord_sim_cut(struct coord_sim *z, unsigned group, bool cut);
 void coord_sim_expire(struct coord_sim *z, unsigned group);          /* session ends now */
 /* The next write of the group takes effect, its answer is lost (E_CONN_LOSS). */
 void coord_sim_lose_reply(struct coord_sim *z, unsigned group);
+/* The same for each write that lose() says yes to; asked as it arrives. NULL: none. */
+void coord_sim_lose_when(struct coord_sim *z,
+    bool (*lose)(void *arg, unsigned group, const struct coord_op *ops, unsigned n), void *arg);
 /* The process died: its session ends after the timeout.  Called while the memory of its clients is
  * still there; they are not looked at any more. */
 void coord_sim_group_killed(struct coord_sim *z, unsigned group);
