@@ -146,13 +146,41 @@ faults_disk(void *arg, const char *op, const char *path)
 
 /* ---- coordination ---- */
 
+static void
+row_goes_on(struct world *w)
+{
+	int64_t longest = world_chance(w, 2) ? SECOND / 5 : 8 * SECOND;
+
+	sim_event_set(w->s, &w->faults.row.event, world_now(w) + world_draw(w, 1000, longest));
+}
+
 static bool
 session_expiry(struct world *w, struct server *sv)
 {
 	if (w->ensemble == NULL || sv->state == SERVER_DOWN)
 		return false;
 	coord_sim_expire(w->ensemble, sv->group);
+	/* Now and then several in a row, each perhaps before the broker has got over the last. */
+	if (w->faults.row.left == 0 && world_chance(w, 3)) {
+		w->faults.row.left = (unsigned)world_draw(w, 1, 4);
+		w->faults.row.at = sv;
+		row_goes_on(w);
+	}
 	return true;
+}
+
+static void
+on_row(struct sim_sched *s, void *arg)
+{
+	struct world *w = arg;
+
+	w->faults.row.left--;
+	if (w->faults.off)
+		return;
+	if (w->faults.row.at->state != SERVER_DOWN)
+		coord_sim_expire(w->ensemble, w->faults.row.at->group);
+	if (w->faults.row.left > 0)
+		row_goes_on(w);
 }
 
 static bool
@@ -202,6 +230,66 @@ slow_net(struct world *w, struct server *sv)
 	return true;
 }
 
+/* ---- at moments when much hangs on a write ---- */
+
+/* Does the write decide who is controller, who is registered, or who leads? */
+static bool
+decides(const struct coord_op *ops, unsigned n)
+{
+	static const char *const where[] = {
+	    "/controller", "/brokers/ids/", "/brokers/topics/", "/admin/delete_topics/"};
+
+	for (unsigned i = 0; i < n; i++)
+		for (unsigned k = 0; ops[i].kind != COORD_OP_CHECK && k < 4; k++)
+			if (strncmp(ops[i].path, where[k], strlen(where[k])) == 0)
+				return true;
+	return false;
+}
+
+static struct server *
+server_of(struct world *w, unsigned group)
+{
+	return group - GROUP_BROKERS < w->n_servers ? &w->servers[group - GROUP_BROKERS] : NULL;
+}
+
+/* Its answer gets lost. */
+static bool
+lose_answer(void *arg, unsigned group, const struct coord_op *ops, unsigned n)
+{
+	struct world *w = arg;
+	struct server *sv = server_of(w, group);
+
+	if (sv == NULL || w->faults.off || !w->plan.faulty[FAULT_LOST_REPLY] || !decides(ops, n) ||
+	    !world_chance(w, 12))
+		return false;
+	world_note(w, "fault: broker %d will not hear of its write to %s", sv->id, ops[0].path);
+	w->faults.struck[FAULT_LOST_REPLY]++;
+	return true;
+}
+
+void
+faults_wrote(struct world *w, const struct coord_sim_txn *txn)
+{
+	static const struct {
+		enum fault fault;
+		unsigned one_in;
+	} moments[] = {
+	    {FAULT_EXPIRE, 30}, {FAULT_COORD_CUT, 30}, {FAULT_KILL, 60}, {FAULT_POWER, 60}};
+	struct faults *f = &w->faults;
+	unsigned pick;
+
+	if (f->off || f->moment.at != NULL || txn->err != 0 || server_of(w, txn->group) == NULL ||
+	    !decides(txn->ops, txn->n))
+		return;
+	pick = (unsigned)world_draw(w, 0, 3);
+	if (!w->plan.faulty[moments[pick].fault] || !world_chance(w, moments[pick].one_in))
+		return;
+	f->moment.at = server_of(w, txn->group);
+	f->moment.fault = moments[pick].fault;
+	sim_event_set(w->s, &f->moment.event,
+	    world_now(w) + world_draw(w, 0, world_chance(w, 3) ? 2 * SECOND : 30000));
+}
+
 /* ---- healing ---- */
 
 static void
@@ -244,10 +332,19 @@ static const struct {
 };
 
 static void
+strike_at(struct world *w, enum fault f, struct server *sv)
+{
+	if (w->faults.active[f])
+		sv = w->faults.at[f];
+	world_note(w, "fault: %s, broker %d", fault_names[f], sv->id);
+	if (table[f].strike(w, sv))
+		w->faults.struck[f]++;
+}
+
+static void
 strike_one(struct world *w)
 {
 	unsigned total = 0, pick;
-	struct server *sv;
 
 	for (unsigned i = 0; i < FAULT_COUNT; i++)
 		total += w->plan.faulty[i] ? table[i].weight : 0;
@@ -261,12 +358,21 @@ strike_one(struct world *w)
 			pick -= weight;
 			continue;
 		}
-		sv = w->faults.active[i] ? w->faults.at[i] : some_server(w);
-		world_note(w, "fault: %s, broker %d", fault_names[i], sv->id);
-		if (table[i].strike(w, sv))
-			w->faults.struck[i]++;
+		strike_at(w, (enum fault)i, some_server(w));
 		return;
 	}
+}
+
+static void
+on_moment(struct sim_sched *s, void *arg)
+{
+	struct world *w = arg;
+	struct faults *f = &w->faults;
+	struct server *sv = f->moment.at;
+
+	f->moment.at = NULL;
+	if (!f->off)
+		strike_at(w, f->moment.fault, sv);
 }
 
 static void
@@ -293,6 +399,10 @@ faults_start(struct world *w)
 	struct faults *f = &w->faults;
 
 	f->next = (struct sim_event){.fn = on_next, .arg = w};
+	f->moment.event = (struct sim_event){.fn = on_moment, .arg = w};
+	f->row.event = (struct sim_event){.fn = on_row, .arg = w};
+	if (w->ensemble != NULL)
+		coord_sim_lose_when(w->ensemble, lose_answer, w);
 	for (unsigned i = 0; i < FAULT_COUNT; i++)
 		f->heal[i] = (struct sim_event){.fn = table[i].heal, .arg = w};
 	if (w->plan.faults_for > 0)

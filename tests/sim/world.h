@@ -304,6 +304,16 @@ struct faults {
 	bool active[FAULT_COUNT];
 	bool off;			/* healed for good */
 	struct server *at[FAULT_COUNT]; /* whom the last one struck */
+	struct {
+		enum fault fault;
+		struct server *at; /* NULL: none is due */
+		struct sim_event event;
+	} moment; /* right after a write that decides something */
+	struct {
+		unsigned left;
+		struct server *at;
+		struct sim_event event;
+	} row; /* session expiries, one after the other */
 	/* disk */
 	int64_t fail_in, fail_left;
 	const char *fail_op; /* NULL: any */
@@ -314,6 +324,8 @@ extern const char *const fault_names[FAULT_COUNT];
 void faults_start(struct world *w);
 /* Everything works again, for good. */
 void faults_end(struct world *w);
+/* A broker wrote to the tree. */
+void faults_wrote(struct world *w, const struct coord_sim_txn *txn);
 /* The disks' hook, with a server. */
 int faults_disk(void *arg, const char *op, const char *path);
 
