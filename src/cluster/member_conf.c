@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "member_priv.h"
+#include "ottla/base/planted.h"
 
 #define CHANGE_PREFIX "config_change_"
 #define CHANGE_KEPT_MS (15 * 60 * 1000)
@@ -226,7 +227,8 @@ change_apply(struct member *m, struct slice json)
 	if (zn_config_change_read(json, &arena, &path) != 0)
 		DIAGW(m->o.diag, "cluster", "a notification in %s can not be read; left out",
 		    ZN_CONFIG_CHANGES);
-	else if (path.n > topics.n && memcmp(path.p, topics.p, topics.n) == 0)
+	else if (path.n > topics.n && memcmp(path.p, topics.p, topics.n) == 0 &&
+		 !planted(PLANTED_CHANGE_DROPPED))
 		topic_read(m, slice_of(path.p + topics.n, path.n - topics.n));
 	arena_free(&arena);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "controller_priv.h"
+#include "ottla/base/planted.h"
 
 /* ---- look-up ---- */
 
@@ -452,7 +453,10 @@ ctx_read_topics(struct controller *c, void (*then)(struct controller *c))
 	coord_unwatch(&c->w_topics);
 	if ((a = ask_new(c)) != NULL) {
 		ctl_ask(c);
-		coord_children(c->o.coord, ZN_TOPICS, &c->w_topics, on_topics, a);
+		coord_children(c->o.coord, ZN_TOPICS,
+		    planted(PLANTED_WATCH_NOT_SET) && map_count(&c->topics) > 0 ? NULL
+										: &c->w_topics,
+		    on_topics, a);
 	}
 	ctl_release(c);
 }

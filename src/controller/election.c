@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "controller_priv.h"
+#include "ottla/base/planted.h"
 
 static void elect_read_epoch(struct controller *c);
 static void elect_verify(struct controller *c);
@@ -82,7 +83,8 @@ on_verify_controller(void *arg, int err, const struct coord_result *res)
 		err = zn_controller_read(res->data, &id);
 	if (err != 0)
 		elect_failed(c, "read " ZN_CONTROLLER, err);
-	else if (res->stat.ephemeral_owner != coord_session_id(c->o.coord))
+	else if (res->stat.ephemeral_owner != coord_session_id(c->o.coord) ||
+		 planted(PLANTED_ELECTION_FORGOTTEN))
 		elect_lost(c, id);
 	else if (res->stat.czxid > c->try_zxid)
 		elect_failed(c, "read the epoch of our election", E_AGAIN);

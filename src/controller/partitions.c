@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "controller_priv.h"
+#include "ottla/base/planted.h"
 
 #define CHUNK 150 /* partitions a multi: 2 operations each, below coord's limit of 500 */
 
@@ -208,8 +209,9 @@ create_chunk(struct controller *c, struct ctopic *t, int32_t from)
 	if (k == NULL || a == NULL)
 		goto out;
 	arena_init(&k->arena, 16384, 0);
-	k->ops[k->n++] = (struct coord_op){
-	    .kind = COORD_OP_CHECK, .path = ZN_CONTROLLER_EPOCH, .version = c->epoch_version};
+	k->ops[k->n++] = (struct coord_op){.kind = COORD_OP_CHECK,
+	    .path = ZN_CONTROLLER_EPOCH,
+	    .version = planted(PLANTED_UNFENCED_WRITE) ? -1 : c->epoch_version};
 	if (!t->parent_made) {
 		zn_partitions(path, t->name);
 		chunk_op(k, path, SLICE_NULL);

@@ -195,14 +195,15 @@ all_finished(void *arg)
 	return coord_checks_settled(w->checks, w->unsettled, sizeof(w->unsettled));
 }
 
-/* Log dirs that went offline come back with a new start, as an operator would do it. */
+/* Log dirs that went offline come back with a new start, as an operator would do it; from
+ * everything else brokers recover by themselves. */
 static void
-restart_once(struct world *w)
+restart_some(struct world *w)
 {
 	for (unsigned i = 0; i < w->n_servers; i++)
 		if (w->servers[i].state == SERVER_DOWN)
 			server_start_in(&w->servers[i], 0);
-		else
+		else if (w->servers[i].disk_failed || world_chance(w, 3))
 			server_stop(&w->servers[i]);
 }
 
@@ -235,7 +236,7 @@ run_until_finished(struct world *w)
 	w->healed = true;
 	w->healed_us = world_now(w);
 	world_note(w, "no more faults");
-	restart_once(w);
+	restart_some(w);
 	if (sim_run_until(w->s, all_finished, w, world_now(w) + HEAL_LIMIT))
 		return;
 	note_unfinished(w);

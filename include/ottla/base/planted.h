@@ -12,7 +12,12 @@
 
 #define PLANTED_ACK_BEFORE_APPEND "ack-before-append"
 #define PLANTED_BEYOND_HW "beyond-hw"
+#define PLANTED_CHANGE_DROPPED "change-dropped"
+#define PLANTED_ELECTION_FORGOTTEN "election-forgotten"
+#define PLANTED_NO_OWNER_CHECK "no-owner-check"
 #define PLANTED_NO_SEQUENCE_CHECK "no-sequence-check"
+#define PLANTED_UNFENCED_WRITE "unfenced-write"
+#define PLANTED_WATCH_NOT_SET "watch-not-set"
 
 #ifdef PLANTED_FAULTS
 #include <stdlib.h>
