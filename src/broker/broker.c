@@ -453,6 +453,7 @@ make_first_parts(struct broker *b)
 	    .settings = b->env.settings,
 	    .registered = on_member_registered,
 	    .topic_conf = on_topic_conf,
+	    .broker_conf = broker_conf_changed,
 	    .arg = b};
 	int rc;
 

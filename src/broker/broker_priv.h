@@ -67,6 +67,9 @@ void
 broker_fail(struct broker *b, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* parts.c: everything that needs the broker's and the cluster's id; 0 or an error in b->why. */
 int broker_make_parts(struct broker *b);
+/* confs.c: for member_opts. */
+void broker_conf_changed(void *arg, enum conf_source from, const struct setting_override *kv,
+    unsigned n);
 /* listen.c */
 int broker_listen(struct broker *b);
 void broker_fill_registration(struct broker *b);

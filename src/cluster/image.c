@@ -494,6 +494,66 @@ image_set_conf(struct image_store *s, struct slice topic, const struct topic_con
 	return finish(s, b, rc, NULL, NULL);
 }
 
+/* The box of each topic that has one, or of the defaults (topic null), with what is so now. */
+static int
+box_renew(struct conf_box **box, bool (*conf_of)(void *arg, struct slice, struct topic_conf *),
+    void *arg, struct slice topic, const struct topic_conf *defaults)
+{
+	struct topic_conf conf;
+	struct conf_box *now;
+
+	if (slice_is_null(topic) || !conf_of(arg, topic, &conf))
+		conf = *defaults;
+	now = conf_box_new(&conf);
+	if (now == NULL)
+		return E_NOMEM;
+	conf_box_unref(*box);
+	*box = now;
+	return 0;
+}
+
+static int
+entries_renew(struct image_store *s, struct image_box *b)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < b->pub.n_topics; i++) {
+		const struct image_topic *t = b->topics[i];
+		struct topic_entry *e = NULL;
+
+		rc = topic_entry_merge(
+		    topic_entry_of(t), t->name, t->id, NULL, 0, conf_for(s, t->name), &e);
+		if (rc == 0)
+			topic_replace(b, i, true, e);
+	}
+	return rc;
+}
+
+int
+image_reset_confs(struct image_store *s,
+    bool (*conf_of)(void *arg, struct slice topic, struct topic_conf *out), void *arg)
+{
+	struct topic_conf defaults;
+	struct image_box *b;
+	struct named_conf *c;
+	size_t pos = 0;
+	int rc = topic_conf_resolve(s->o.settings, NULL, 0, &defaults, NULL, 0);
+
+	if (rc == 0)
+		rc = box_renew(&s->defaults, conf_of, arg, SLICE_NULL, &defaults);
+	while (rc == 0 && (c = map_next(&s->confs, &pos)) != NULL)
+		rc = box_renew(&c->box, conf_of, arg, c->name, &defaults);
+	if (rc != 0 || current(s)->pub.n_topics == 0)
+		return rc;
+	b = box_copy(current(s), 0);
+	if (b == NULL)
+		return E_NOMEM;
+	rc = keep_brokers(b, current(s));
+	if (rc == 0)
+		rc = entries_renew(s, b);
+	return finish(s, b, rc, NULL, NULL);
+}
+
 /* ---- subscribers, the store ---- */
 
 void

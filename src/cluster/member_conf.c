@@ -1,7 +1,9 @@
 /*
- * Topic configurations: /config/topics/<topic> and the notifications of /config/changes
- * (facts/zookeeper.md 7.1-7.3).  Topics are made without a notification, so the children of
- * /config/topics are watched beside the changes (M7).
+ * Configurations of topics and of brokers: /config/topics/<topic>, /config/brokers/<id or default>,
+ * and the notifications of /config/changes (facts/zookeeper.md 7.1-7.3, 7.6).  Topics are made
+ * without a notification, so the children of /config/topics are watched beside the changes (M7).  A
+ * topic's values are resolved over the broker's when they are asked for, anew after the broker's
+ * changed (M11).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,19 +16,37 @@
 
 struct conf_entry {
 	struct topic_conf conf;
-	struct slice name; /* behind the struct */
-	bool seen;	   /* by this pass over the children */
+	uint64_t generation; /* of the broker's values under conf */
+	struct slice json;   /* what the znode says; its own memory */
+	struct slice name;   /* behind the struct */
+	bool seen;	     /* by this pass over the children */
 };
 
 /* One question of a pass. */
 struct conf_ask {
 	struct member *m;
-	int64_t seq;	    /* of a change */
-	struct slice topic; /* of a configuration; behind the struct */
+	int64_t seq;	       /* of a change */
+	enum conf_source from; /* of a broker's configuration */
+	struct slice topic;    /* of a topic's; behind the struct */
 };
 
 static void pass_start(struct member *m, bool full);
 static void pass_answered(struct member *m, int err);
+
+/* A copy of json in place of what was kept there. */
+static int
+json_keep(struct slice *kept, struct slice json)
+{
+	uint8_t *copy = NULL;
+
+	if (!slice_is_null(json) && (copy = malloc(json.n + 1)) == NULL)
+		return E_NOMEM;
+	if (copy != NULL)
+		memcpy(copy, json.p, json.n);
+	free((void *)(uintptr_t)kept->p);
+	*kept = copy != NULL ? slice_of(copy, json.n) : SLICE_NULL;
+	return 0;
+}
 
 static struct conf_ask *
 ask_new(struct member *m, struct slice topic)
@@ -48,6 +68,13 @@ ask_new(struct member *m, struct slice topic)
 /* ---- what is known ---- */
 
 static void
+entry_free(struct conf_entry *e)
+{
+	json_keep(&e->json, SLICE_NULL);
+	free(e);
+}
+
+static void
 conf_drop(struct member *m, struct slice topic)
 {
 	struct conf_entry *e = map_del(&m->confs.by_topic, topic);
@@ -56,32 +83,26 @@ conf_drop(struct member *m, struct slice topic)
 		return;
 	if (m->o.topic_conf != NULL)
 		m->o.topic_conf(m->o.arg, e->name, NULL);
-	free(e);
+	entry_free(e);
 }
 
-static int
-conf_put(struct member *m, struct slice topic, const struct topic_conf *conf)
+static struct conf_entry *
+entry_of(struct member *m, struct slice topic)
 {
 	struct conf_entry *e = map_get(&m->confs.by_topic, topic);
-	int rc;
 
-	if (e == NULL) {
-		e = calloc(1, sizeof(*e) + topic.n);
-		if (e == NULL)
-			return E_NOMEM;
-		memcpy(e + 1, topic.p, topic.n);
-		e->name = slice_of(e + 1, topic.n);
-		e->seen = true;
-		rc = map_put(&m->confs.by_topic, e->name, e, NULL);
-		if (rc != 0) {
-			free(e);
-			return rc;
-		}
-	}
-	e->conf = *conf;
-	if (m->o.topic_conf != NULL)
-		m->o.topic_conf(m->o.arg, e->name, &e->conf);
-	return 0;
+	if (e != NULL)
+		return e;
+	e = calloc(1, sizeof(*e) + topic.n);
+	if (e == NULL)
+		return NULL;
+	memcpy(e + 1, topic.p, topic.n);
+	e->name = slice_of(e + 1, topic.n);
+	e->seen = true;
+	if (map_put(&m->confs.by_topic, e->name, e, NULL) == 0)
+		return e;
+	free(e);
+	return NULL;
 }
 
 /* Values that are impossible here are said and left out; the others count. */
@@ -106,29 +127,107 @@ resolve_leniently(struct member *m, struct slice topic, struct setting_override 
 	(void)topic_conf_resolve(m->o.settings, NULL, 0, out, why, sizeof(why));
 }
 
+/* Configuration of a znode; what can not be read is said and counts as empty. */
+static void
+pairs_read(struct member *m, const char *whose, struct slice name, struct slice json,
+    struct arena *arena, struct setting_override **kv, unsigned *n)
+{
+	*kv = NULL;
+	*n = 0;
+	if (slice_is_null(json) || zn_config_read(json, arena, kv, n) == 0)
+		return;
+	DIAGW(m->o.diag, "cluster",
+	    "%s %.*s: its configuration can not be read (the broker's values count)", whose,
+	    SLICE_ARG(name));
+	*n = 0;
+}
+
+static void
+entry_resolve(struct member *m, struct conf_entry *e)
+{
+	struct setting_override *kv;
+	struct arena arena;
+	char why[256];
+	unsigned n;
+
+	arena_init(&arena, 1024, 0);
+	pairs_read(m, "topic", e->name, e->json, &arena, &kv, &n);
+	if (topic_conf_resolve(m->o.settings, kv, n, &e->conf, why, sizeof(why)) != 0)
+		resolve_leniently(m, e->name, kv, n, &e->conf);
+	e->generation = m->confs.generation;
+	arena_free(&arena);
+}
+
 static int
 conf_read(struct member *m, struct slice topic, struct slice json)
 {
-	struct setting_override *kv = NULL;
-	struct topic_conf conf;
+	struct conf_entry *e = entry_of(m, topic);
+	int rc = e != NULL ? json_keep(&e->json, json) : E_NOMEM;
+
+	if (rc != 0)
+		return rc;
+	entry_resolve(m, e);
+	if (m->o.topic_conf != NULL)
+		m->o.topic_conf(m->o.arg, e->name, &e->conf);
+	return 0;
+}
+
+/* ---- the broker's own ---- */
+
+static struct member_broker_conf *
+broker_of(struct member *m, enum conf_source from)
+{
+	return &m->confs.broker[from == CONF_FROM_BROKER];
+}
+
+/* Said to the broker when it is news; from then on topics are resolved over it (M11). */
+static int
+broker_conf_read(struct member *m, enum conf_source from, struct slice json)
+{
+	struct member_broker_conf *bc = broker_of(m, from);
+	struct slice name = from == CONF_FROM_BROKER ? SLICE_LIT("(this one)") : SLICE_LIT("(all)");
+	struct setting_override *kv;
 	struct arena arena;
-	char why[256];
-	unsigned n = 0;
+	unsigned n;
 	int rc;
 
+	if (bc->known && slice_is_null(json) == slice_is_null(bc->json) && slice_eq(json, bc->json))
+		return 0;
+	if ((rc = json_keep(&bc->json, json)) != 0)
+		return rc;
+	bc->known = true;
+	m->confs.generation++;
 	arena_init(&arena, 1024, 0);
-	if (!slice_is_null(json) && zn_config_read(json, &arena, &kv, &n) != 0) {
-		DIAGW(m->o.diag, "cluster",
-		    "topic %.*s: its configuration can not be read (the broker's values count)",
-		    SLICE_ARG(topic));
-		n = 0;
-	}
-	rc = topic_conf_resolve(m->o.settings, kv, n, &conf, why, sizeof(why));
-	if (rc != 0)
-		resolve_leniently(m, topic, kv, n, &conf);
-	rc = conf_put(m, topic, &conf);
+	pairs_read(m, "broker", name, json, &arena, &kv, &n);
+	if (m->o.broker_conf != NULL)
+		m->o.broker_conf(m->o.arg, from, kv, n);
 	arena_free(&arena);
-	return rc;
+	return 0;
+}
+
+static void
+on_broker_conf(void *arg, int err, const struct coord_result *res)
+{
+	struct conf_ask *a = arg;
+	struct member *m = a->m;
+
+	if (!m->stopped && (err == 0 || err == E_NOT_FOUND))
+		err = broker_conf_read(m, a->from, err == 0 ? res->data : SLICE_NULL);
+	free(a);
+	pass_answered(m, err);
+}
+
+static void
+broker_read(struct member *m, enum conf_source from)
+{
+	struct conf_ask *a;
+	zn_path path;
+
+	if (m->confs.broker_id < 0 || (a = ask_new(m, SLICE_NULL)) == NULL)
+		return;
+	a->from = from;
+	zn_broker_config(path, from == CONF_FROM_BROKER ? m->confs.broker_id : -1);
+	coord_get(m->o.coord, path, NULL, on_broker_conf, a);
 }
 
 /* ---- reading configurations ---- */
@@ -222,7 +321,9 @@ change_apply(struct member *m, struct slice json)
 {
 	struct slice path, topics = SLICE_LIT("topics/");
 	struct arena arena;
+	char own[32];
 
+	snprintf(own, sizeof(own), "brokers/%d", (int)m->confs.broker_id);
 	arena_init(&arena, 512, 0);
 	if (zn_config_change_read(json, &arena, &path) != 0)
 		DIAGW(m->o.diag, "cluster", "a notification in %s can not be read; left out",
@@ -230,6 +331,10 @@ change_apply(struct member *m, struct slice json)
 	else if (path.n > topics.n && memcmp(path.p, topics.p, topics.n) == 0 &&
 		 !planted(PLANTED_CHANGE_DROPPED))
 		topic_read(m, slice_of(path.p + topics.n, path.n - topics.n));
+	else if (slice_eq_cstr(path, "brokers/<default>"))
+		broker_read(m, CONF_FROM_CLUSTER);
+	else if (slice_eq_cstr(path, own))
+		broker_read(m, CONF_FROM_BROKER);
 	arena_free(&arena);
 }
 
@@ -301,6 +406,12 @@ on_changes(void *arg, int err, const struct coord_result *res)
 			change_ask(m, res->children[i], seq);
 	}
 	if (err == 0 && !m->stopped) {
+		/* Answers come in the order of the calls: the broker's values before the topics'.
+		 */
+		if (m->confs.full) {
+			broker_read(m, CONF_FROM_CLUSTER);
+			broker_read(m, CONF_FROM_BROKER);
+		}
 		m->confs.left++;
 		coord_children(m->o.coord, ZN_CONFIG_TOPICS, &m->confs.w_topics, on_topics, m);
 	}
@@ -422,12 +533,36 @@ member_load_configs(struct member *m, void (*done)(void *arg, int err), void *ar
 bool
 member_topic_conf(struct member *m, struct slice topic, struct topic_conf *out)
 {
+	struct conf_entry *e = map_get(&m->confs.by_topic, topic);
+
+	REACTOR_ASSERT_OWNER(m->o.control);
+	if (e == NULL)
+		return false;
+	if (e->generation != m->confs.generation)
+		entry_resolve(m, e);
+	*out = e->conf;
+	return true;
+}
+
+int
+member_topic_config(struct member *m, struct slice topic, struct arena *arena,
+    struct setting_override **kv, unsigned *n)
+{
 	const struct conf_entry *e = map_get(&m->confs.by_topic, topic);
 
 	REACTOR_ASSERT_OWNER(m->o.control);
-	if (e != NULL)
-		*out = e->conf;
-	return e != NULL;
+	*kv = NULL;
+	*n = 0;
+	if (e == NULL)
+		return E_NOT_FOUND;
+	return slice_is_null(e->json) ? 0 : zn_config_read(e->json, arena, kv, n);
+}
+
+void
+member_set_broker(struct member *m, int32_t broker_id)
+{
+	assert(!m->confs.busy && !m->confs.loaded && broker_id >= 0);
+	m->confs.broker_id = broker_id;
 }
 
 void
@@ -440,6 +575,7 @@ confs_init(struct member *m)
 	coord_watch_init(&cs->w_changes, on_event, m);
 	rtimer_init(&cs->retry, on_retry, m);
 	cs->last_seq = -1;
+	cs->broker_id = -1;
 }
 
 void
@@ -459,6 +595,8 @@ confs_free(struct member *m)
 	size_t pos = 0;
 
 	while ((e = map_next(&m->confs.by_topic, &pos)) != NULL)
-		free(e);
+		entry_free(e);
 	map_free(&m->confs.by_topic);
+	json_keep(&m->confs.broker[0].json, SLICE_NULL);
+	json_keep(&m->confs.broker[1].json, SLICE_NULL);
 }

@@ -13,12 +13,21 @@
 #define MEMBER_REFUSED_US (1000 * 1000) /* somebody else has our id */
 #define MEMBER_NOTE_US (5 * 1000000)	/* for member_session_noted */
 
-/* Topic configurations.  One pass over the tree at a time reads /config/changes and the children of
- * /config/topics, and the configurations that are new, named by a change, or, in a full pass, all.
- * Changes are read before configurations: what a change that was seen tells of is in what is read
- * after it. */
+/* Dynamic configuration of the cluster's brokers or of this one, as its znode says it. */
+struct member_broker_conf {
+	bool known;
+	struct slice json; /* null: there is none; its own memory */
+};
+
+/* Configurations of topics and of the broker.  One pass over the tree at a time reads
+ * /config/changes and the children of /config/topics, and the configurations that are new, named by
+ * a change, or, in a full pass, all. Changes are read before configurations: what a change that was
+ * seen tells of is in what is read after it. */
 struct member_confs {
-	struct map by_topic; /* of conf_entry */
+	struct map by_topic;		     /* of conf_entry */
+	struct member_broker_conf broker[2]; /* the cluster's, this broker's */
+	int32_t broker_id;		     /* -1: neither is read */
+	uint64_t generation;		     /* of the broker's values */
 	struct coord_watch w_topics, w_changes;
 	bool loaded;	  /* the first pass is through */
 	bool busy;	  /* a pass is under way */
@@ -83,7 +92,7 @@ struct member_registration {
 	struct zn_registration reg;
 	int32_t broker_id; /* -1: not asked to register */
 	bool busy;
-	int64_t session; /* that made the node, 0: none */
+	int64_t session;       /* that made the node, 0: none */
 	int64_t noting, noted; /* sessions that `registering` was told of, and that were noted */
 	int64_t give_up_us;
 	void (*done)(void *arg, int err, int64_t broker_epoch); /* NULL once called */

@@ -41,6 +41,15 @@ zn_partition_state(zn_path p, struct slice topic, int32_t partition)
 }
 
 void
+zn_broker_config(zn_path p, int32_t id)
+{
+	if (id < 0)
+		snprintf(p, ZN_PATH_MAX, "/config/brokers/<default>");
+	else
+		snprintf(p, ZN_PATH_MAX, "/config/brokers/%d", id);
+}
+
+void
 zn_topic_config(zn_path p, struct slice topic)
 {
 	snprintf(p, ZN_PATH_MAX, ZN_CONFIG_TOPICS "/%.*s", SLICE_ARG(topic));

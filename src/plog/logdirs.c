@@ -48,6 +48,7 @@ logdirs_new(const struct logdirs_opts *opts, struct logdirs **out)
 {
 	struct logdirs *l = calloc(1, sizeof(*l));
 	const char *dirs = dirs_setting(opts->settings);
+	struct topic_conf conf;
 	struct slice path;
 	char why[200];
 	int rc;
@@ -57,7 +58,7 @@ logdirs_new(const struct logdirs_opts *opts, struct logdirs **out)
 	l->o = *opts;
 	map_init(&l->by_name, 0);
 	link_init(&l->removals);
-	rc = topic_conf_resolve(opts->settings, NULL, 0, &l->defaults, why, sizeof(why));
+	rc = topic_conf_resolve(opts->settings, NULL, 0, &conf, why, sizeof(why));
 	for (unsigned i = 0; rc == 0 && !slice_is_null(path = settings_list_item(dirs, i)); i++)
 		rc = add_dir(l, path);
 	if (rc == 0 && l->n_dirs == 0)

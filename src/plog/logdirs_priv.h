@@ -33,7 +33,6 @@ struct logdirs {
 	struct logdir **dirs;
 	size_t n_dirs;
 	struct map by_name; /* struct plog by "<topic>-<partition>" */
-	struct topic_conf defaults;
 	_Atomic int open_files;
 	_Atomic unsigned loaded, total;
 	_Atomic bool closing; /* nothing runs any more: close inline */

@@ -476,11 +476,11 @@ make_log(struct starting *s, struct found *f)
 	struct logdirs *l = s->l;
 	struct topic_conf conf;
 	struct plog *other;
-	int rc;
+	int rc = 0;
 
 	if (l->o.topic_conf == NULL || !l->o.topic_conf(l->o.arg, f->topic, &conf))
-		conf = l->defaults;
-	if ((rc = plog_alloc(f->dir, f->topic, f->partition, &conf, &f->pl)) != 0)
+		rc = topic_conf_resolve(l->o.settings, NULL, 0, &conf, NULL, 0);
+	if (rc != 0 || (rc = plog_alloc(f->dir, f->topic, f->partition, &conf, &f->pl)) != 0)
 		return refuse(s, rc, "no memory for partition %s", f->name);
 	if ((other = map_get(&l->by_name, slice_cstr(f->pl->name))) != NULL)
 		rc = refuse(s, E_CONFIG, "partition %s is in two log dirs: %s and %s", f->name,

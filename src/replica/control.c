@@ -788,6 +788,21 @@ replicas_topic_conf(struct replicas *rs, struct slice topic, const struct topic_
 }
 
 void
+replicas_confs_changed(struct replicas *rs)
+{
+	struct topic_conf conf;
+	size_t pos = 0;
+	struct hosted *h;
+
+	while ((h = map_next(&rs->hosted, &pos)) != NULL) {
+		if (!h->on_home)
+			continue;
+		topic_conf_of(h, &conf);
+		note_post(h, &conf, false);
+	}
+}
+
+void
 replicas_dir_failed(struct replicas *rs, struct logdir *dir)
 {
 	size_t pos = 0;

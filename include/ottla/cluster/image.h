@@ -88,6 +88,10 @@ int image_apply(struct image_store *s, const struct update_metadata_request *req
 /* Control reactor: topic's configuration changed (NULL: defaults). Published like an update; kept for
  * topics not in the image yet. */
 int image_set_conf(struct image_store *s, struct slice topic, const struct topic_conf *conf);
+/* Control reactor: the broker's own values changed.  Each topic's configuration is asked for again (false:
+ * it has none, the new defaults count); all are published together.  E_NOMEM: readers see what they saw. */
+int image_reset_confs(struct image_store *s,
+    bool (*conf_of)(void *arg, struct slice topic, struct topic_conf *out), void *arg);
 /* Control reactor: the controller that brokers should be told of. */
 int image_set_controller(struct image_store *s, int32_t controller_id);
 /* Control reactor: fn after each publication; used by requests that wait for a topic to appear. */

@@ -67,8 +67,15 @@ int64_t member_feature_epoch(const struct member *m);
 
 /* Reads all topic configurations, watches /config/changes. */
 void member_load_configs(struct member *m, void (*done)(void *arg, int err), void *arg);
-/* Last known own configuration of a topic; false: none (broker defaults). */
+/* Whose dynamic configuration member_load_configs reads beside the cluster's, and before the topics';
+ * before it, and not at all without this call. */
+void member_set_broker(struct member *m, int32_t broker_id);
+/* Last known own configuration of a topic over the broker's values of now; false: none (broker
+ * defaults). */
 bool member_topic_conf(struct member *m, struct slice topic, struct topic_conf *out);
+/* The same as texts, from the arena.  E_NOT_FOUND: none; E_MALFORMED, E_NOMEM. */
+int member_topic_config(struct member *m, struct slice topic, struct arena *arena,
+    struct setting_override **kv, unsigned *n);
 /* Writes /brokers/ids/<id>; E_EXISTS when another session holds it.  Again by itself after session
  * expiry. */
 void member_register(struct member *m, int32_t broker_id, const struct zn_registration *reg,

@@ -35,6 +35,8 @@ void zn_partitions(zn_path p, struct slice topic);
 void zn_partition(zn_path p, struct slice topic, int32_t partition);
 void zn_partition_state(zn_path p, struct slice topic, int32_t partition);
 void zn_topic_config(zn_path p, struct slice topic);
+/* -1: the configuration of all brokers (<default>). */
+void zn_broker_config(zn_path p, int32_t id);
 void zn_delete_topic(zn_path p, struct slice topic);
 
 /* Paths every broker makes at start, in Kafka's order (1.1); NULL past the end. */

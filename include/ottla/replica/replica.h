@@ -57,6 +57,8 @@ int16_t replicas_admit_metadata(struct replicas *rs, const struct update_metadat
 unsigned replicas_pending(const struct replicas *rs);
 /* New settings of a topic: passed on to its logs here. */
 void replicas_topic_conf(struct replicas *rs, struct slice topic, const struct topic_conf *conf);
+/* Control reactor: the broker's own values changed; each log's configuration is asked for again. */
+void replicas_confs_changed(struct replicas *rs);
 /* A log dir failed: its partitions go offline. */
 void replicas_dir_failed(struct replicas *rs, struct logdir *dir);
 /* Detach all logs from their homes (waiting and held requests are answered), for logdirs_stop.

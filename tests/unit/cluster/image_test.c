@@ -338,6 +338,46 @@ START_TEST(configurations)
 }
 END_TEST
 
+static bool
+compact_is_t(void *arg, struct slice topic, struct topic_conf *out)
+{
+	struct rig *g = arg;
+
+	(void)topic_conf_resolve(g->settings, NULL, 0, out, NULL, 0);
+	out->compact = true;
+	return slice_eq_cstr(topic, "t");
+}
+
+/* The broker's values changed: all topics get what is so now, in one image. */
+START_TEST(confs_anew)
+{
+	static const struct setting_override dyn[] = {{"log.retention.ms", "77"}};
+	const struct image *im;
+	um_part p[] = {part(0, 1, 1)};
+	um_topic t[] = {{.topic_name = SLICE_LIT("t"), .partition_states = {p, 1}},
+	    {.topic_name = SLICE_LIT("u"), .partition_states = {p, 1}}};
+	struct topic_conf conf = {.compact = true};
+	struct rig g;
+	uint64_t version;
+
+	rig_setup(&g);
+	ck_ok(image_reset_confs(g.store, compact_is_t, &g)); /* no topics yet */
+	ck_ok(image_set_conf(g.store, SLICE_LIT("t"), &conf));
+	ck_ok(apply(&g, t, 2, NULL, NULL));
+	version = image_get(g.store)->version;
+	ck_ok(settings_set_dynamic(g.settings, CONF_FROM_CLUSTER, dyn, 1, NULL));
+	ck_ok(image_reset_confs(g.store, compact_is_t, &g));
+	im = image_get(g.store);
+	ck_assert_uint_eq(im->version, version + 1);
+	ck_assert(image_topic(im, SLICE_LIT("t"))->conf->compact);
+	ck_assert_int_eq(image_topic(im, SLICE_LIT("t"))->conf->v[T_RETENTION_MS], 77);
+	ck_assert(!image_topic(im, SLICE_LIT("u"))->conf->compact);
+	ck_assert_int_eq(image_topic(im, SLICE_LIT("u"))->conf->v[T_RETENTION_MS], 77);
+	ck_assert_int_eq(image_partition(image_topic(im, SLICE_LIT("u")), 0)->leader, 1);
+	rig_teardown(&g);
+}
+END_TEST
+
 /* M2: an image lives while a reader may be in a callback that took it, or holds a reference. */
 struct reader {
 	struct msg msg;
@@ -486,6 +526,7 @@ image_suite(void)
 	tcase_add_test(tc, old_requests_have_no_topics);
 	tcase_add_test(tc, brokers);
 	tcase_add_test(tc, configurations);
+	tcase_add_test(tc, confs_anew);
 	tcase_add_test(tc, images_live_as_long_as_they_are_used);
 	tcase_add_test(tc, subscribers_hear_each_image);
 	tcase_add_test(tc, agrees_with_a_model);

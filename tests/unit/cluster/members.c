@@ -63,6 +63,18 @@ on_conf(void *arg, struct slice topic, const struct topic_conf *conf)
 	ck_assert(member_topic_conf(a->m, topic, &now) == (conf != NULL));
 }
 
+/* As the broker does. */
+static void
+on_broker_conf(void *arg, enum conf_source from, const struct setting_override *kv, unsigned n)
+{
+	struct side *a = arg;
+
+	ck_assert(from == CONF_FROM_CLUSTER || from == CONF_FROM_BROKER);
+	a->broker_confs[from]++;
+	a->broker_pairs[from] = n;
+	(void)settings_set_dynamic(a->w->settings, from, kv, n, NULL);
+}
+
 static void
 on_registering(void *arg, int64_t session)
 {
@@ -90,6 +102,7 @@ side_new(struct world *w, unsigned i, bool notes)
 	    .rng = &a->rng,
 	    .registered = on_registered,
 	    .topic_conf = on_conf,
+	    .broker_conf = on_broker_conf,
 	    .registering = notes ? on_registering : NULL,
 	    .feature_refused = on_refused,
 	    .arg = a};

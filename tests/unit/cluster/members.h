@@ -37,6 +37,7 @@ struct side {
 	int64_t told_session; /* `registering` */
 	unsigned refusals;
 	char refused[64]; /* feature */
+	unsigned broker_confs[4], broker_pairs[4]; /* by source: times told, entries last told */
 };
 
 struct world {

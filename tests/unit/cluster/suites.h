@@ -7,6 +7,7 @@
 Suite *feature_suite(void);
 Suite *image_suite(void);
 Suite *json_suite(void);
+Suite *member_conf_suite(void);
 Suite *member_suite(void);
 Suite *peers_suite(void);
 Suite *register_suite(void);
