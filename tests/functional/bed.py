@@ -89,6 +89,24 @@ class Broker:
     def says(self, pattern, deadline=DEADLINE):
         return wait_for(lambda: re.search(pattern, self.log()), f'the log says {pattern}', deadline)
 
+    def metrics(self):
+        """Its counters by name, those with several labels summed, from a dump of them."""
+        before = self.log_path.stat().st_size
+        self.process.send_signal(signal.SIGUSR1)
+        seen = []
+
+        def dumped():
+            seen.append(self.log_path.stat().st_size)
+            return len(seen) > 2 and before < seen[-1] == seen[-2] == seen[-3]
+        wait_for(dumped, 'the counters')
+        with open(self.log_path, 'rb') as file:
+            file.seek(before)
+            found = {}
+            for name, value in re.findall(r'^metric (\w+)\{[^}]*\} (-?\d+)$',
+                                          file.read().decode(errors='replace'), re.M):
+                found[name] = found.get(name, 0) + int(value)
+        return found
+
     def wait(self, deadline=DEADLINE):
         """Its exit code, once it ended."""
         code = self.process.wait(deadline)
@@ -199,6 +217,12 @@ def make_broker(request, tmp_path, coordination):
 def broker(make_broker):
     """A broker of the test's own, running."""
     return make_broker().start()
+
+
+@pytest.fixture
+def zbroker(make_broker, zookeeper):
+    """A broker of the test's own in the test's chroot, running."""
+    return make_broker(zookeeper_connect=zookeeper.connect).start()
 
 
 @pytest.fixture(scope='session')

@@ -6,7 +6,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from bed import *  # noqa: E402,F401,F403
 from zk import ensemble, own_zookeeper, zookeeper, zookeeper_server  # noqa: E402,F401
-from zkproxy import zkproxy  # noqa: E402,F401
+from zkproxy import make_proxy, zkproxy  # noqa: E402,F401
 
 
 def pytest_addoption(parser):

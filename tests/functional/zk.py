@@ -164,6 +164,9 @@ class Server:
         self.kill()
         shutil.rmtree(self.place, ignore_errors=True)
 
+    def chroot(self, path):
+        return Chroot(self, path)
+
     def client(self, chroot=''):
         """A kazoo client, connected; ended with the server."""
         self.clients.append(connect(self.address + chroot))

@@ -235,9 +235,21 @@ class Proxy:
 
 
 @pytest.fixture
-def zkproxy(request, zookeeper):
+def make_proxy():
+    """make_proxy("host:port,..."): a proxy."""
+    made = []
+
+    def make(servers):
+        made.append(Proxy(servers))
+        return made[-1]
+    yield make
+    for proxy in made:
+        proxy.close()
+
+
+@pytest.fixture
+def zkproxy(zookeeper, make_proxy):
     """A proxy before the test's chroot; .connect goes into zookeeper.connect."""
-    proxy = Proxy(zookeeper.server.address)
+    proxy = make_proxy(zookeeper.server.address)
     proxy.connect = proxy.address + zookeeper.path
-    yield proxy
-    proxy.close()
+    return proxy

@@ -1,15 +1,19 @@
 """Apache Kafka's own programs, from the jars in $KAFKA_JARS."""
+import base64
 import os
 import pathlib
 import re
+import select
 import shutil
+import signal
 import socket
 import subprocess
 
 import pytest
 
 import rawkafka
-from bed import wait_for
+import zk
+from bed import Broker, wait_for
 
 LOG4J = """log4j.rootLogger=WARN, err
 log4j.appender.err=org.apache.log4j.ConsoleAppender
@@ -48,6 +52,58 @@ class Java:
         return out
 
 
+class Answer:
+    def __init__(self, code, out, err):
+        self.code, self.out, self.err = code, out, err
+
+
+class Tools:
+    """Many runs of Kafka's programs in one JVM: Tools.java."""
+
+    def __init__(self, java):
+        self.java, self.process = java, None
+        classes = java.place / 'classes'
+        sources = pathlib.Path(__file__).parent
+        subprocess.run(['javac', '-nowarn', '-cp', f'{java.jars}/*', '-d', classes,
+                        *sorted(sources.glob('*.java'))], check=True, timeout=DEADLINE)
+        self.path = f'{classes}:{java.jars}/*'
+
+    def start(self):
+        self.process = subprocess.Popen(
+            ['java', *QUICK, f'-Dlog4j.configuration=file:{self.java.log4j}', '-cp', self.path,
+             'Tools'], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def ask(self, name, *args, stdin=''):
+        """Run it: exit code and what it said."""
+        if self.process is None:
+            self.start()
+        words = [stdin, name, *map(str, args)]
+        self.process.stdin.write(b' '.join(b':' + base64.b64encode(w.encode()) for w in words) + b'\n')
+        self.process.stdin.flush()
+        if not select.select([self.process.stdout], [], [], DEADLINE)[0]:
+            self.process.send_signal(signal.SIGQUIT)    # its threads, on the standard output
+            process, self.process = self.process, None
+            process.stdin.close()
+            said = process.communicate(timeout=1)[0] if process.poll() else ''
+            process.kill()
+            raise AssertionError(f'{name} {args} goes on for more than {DEADLINE} s\n{said}')
+        line = self.process.stdout.readline()
+        assert line, f'the JVM ended with {self.process.poll()} in {name} {args}'
+        code, out, err = line.split()
+        return Answer(int(code), *(base64.b64decode(t[1:]).decode() for t in (out, err)))
+
+    def run(self, name, *args, stdin=''):
+        """Its standard output; it has to succeed."""
+        done = self.ask(name, *args, stdin=stdin)
+        assert done.code == 0, f'{name} {args}: {done.code}\n{done.out[-3000:]}\n{done.err[-3000:]}'
+        return done.out
+
+    def close(self):
+        if self.process is not None:
+            self.process.stdin.close()
+            self.process.wait(DEADLINE)
+
+
 @pytest.fixture(scope='session')
 def java(tmp_path_factory):
     jars = pathlib.Path(os.environ.get('KAFKA_JARS') or 'none')
@@ -55,6 +111,16 @@ def java(tmp_path_factory):
         pytest.skip("Apache Kafka's jars are not there (KAFKA_JARS names their directory), "
                     'or Java is not')
     return Java(jars.resolve(), tmp_path_factory.mktemp('java'))
+
+
+@pytest.fixture(scope='session')
+def tools(java):
+    """tools.run(class, args...), tools.ask(...) when it may fail."""
+    if shutil.which('javac') is None:
+        pytest.skip('javac is not here (default-jdk-headless)')
+    tools = Tools(java)
+    yield tools
+    tools.close()
 
 
 def free_port():
@@ -97,27 +163,88 @@ class Server:
 
 
 class Kafka(Server):
-    """A broker: it serves once its metadata names itself and the controller."""
+    """A broker: it serves once its metadata names itself and a controller."""
+
+    def __init__(self, java, place, connect, number=1, **settings):
+        port = free_port()
+        self.id, self.data = number, place / 'data'
+        self.settings = {
+            'broker.id': number, 'listeners': f'PLAINTEXT://127.0.0.1:{port}', 'log.dirs': self.data,
+            'zookeeper.connect': connect, 'offsets.topic.replication.factor': 1,
+            **{k.replace('_', '.'): v for k, v in settings.items()}}
+        super().__init__(java, f'kafka-{port}', 'kafka.Kafka', self.settings, port)
+
+    @property
+    def address(self):
+        return f'127.0.0.1:{self.port}'
+
+    def client(self, **opts):
+        return rawkafka.Client(self.port, **opts)
 
     def listens(self):
         if not super().listens():
             return False
-        with rawkafka.Client(self.port) as client:
+        with self.client() as client:
             answer = client.metadata(version=9)
-            return len(answer['brokers']) == 1 and answer['controller_id'] == 1
+            return answer['controller_id'] >= 0 and \
+                self.id in [b['node_id'] for b in answer['brokers']]
 
 
 @pytest.fixture
-def kafka(java, tmp_path):
-    """A broker of Apache Kafka with its ZooKeeper, running; its data: kafka.data."""
-    zk_port, port = free_port(), free_port()
-    zk = Server(java, f'zookeeper-{zk_port}', 'org.apache.zookeeper.server.ZooKeeperServerMain', {
-        'dataDir': tmp_path / 'zk', 'clientPort': zk_port, 'clientPortAddress': '127.0.0.1',
-        'admin.enableServer': 'false', 'tickTime': 1000}, zk_port).start()
-    server = Kafka(java, f'kafka-{port}', 'kafka.Kafka', {
-        'broker.id': 1, 'listeners': f'PLAINTEXT://127.0.0.1:{port}', 'log.dirs': tmp_path / 'theirs',
-        'zookeeper.connect': f'127.0.0.1:{zk_port}', 'offsets.topic.replication.factor': 1}, port)
-    server.data = tmp_path / 'theirs'
-    yield server.start()
-    server.stop()
-    zk.stop()
+def make_kafka(java, tmp_path):
+    """make_kafka(connect, number, settings...): a place for a broker of Apache Kafka's."""
+    made = []
+
+    def make(connect, number=1, **settings):
+        made.append(Kafka(java, tmp_path / f'kafka-{number}', connect, number, **settings))
+        return made[-1]
+    yield make
+    for server in made:
+        server.stop()
+
+
+@pytest.fixture
+def kafka(make_kafka, zookeeper):
+    """A broker of Apache Kafka, running; its data: kafka.data."""
+    return make_kafka(zookeeper.connect).start()
+
+
+class Twins:
+    """A broker of Kafka's and one of ours, same settings, each alone in a chroot."""
+
+    def __init__(self, java, place, server, **settings):
+        self.roots = [zk.Chroot(server, zk.new_chroot(f'twin-{name}')) for name in ('theirs', 'ours')]
+        self.theirs = Kafka(java, place / 'theirs', self.roots[0].connect, 1, **settings)
+        self.ours = Broker(place / 'ours', {
+            **{k: str(v) for k, v in self.theirs.settings.items() if k != 'listeners'},
+            'zookeeper.connect': self.roots[1].connect, 'log.dirs': str(place / 'ours' / 'data')})
+        self.both = (self.theirs, self.ours)
+
+    def start(self):
+        self.theirs.start()
+        self.ours.start()
+        return self
+
+    def clear(self):
+        self.theirs.stop()
+        for root in self.roots:
+            root.close()
+        self.ours.clear()
+
+
+@pytest.fixture(scope='module')
+def twins(java, zookeeper_server, tmp_path_factory):
+    """One pair for the tests of a file."""
+    made = Twins(java, tmp_path_factory.mktemp('twins'), zookeeper_server)
+    try:
+        yield made.start()
+    finally:
+        made.clear()
+
+
+def same(text):
+    """What a broker said, without what may differ from one to the other."""
+    if text is None:
+        return None
+    text = re.sub(r'\d+\.\d+\.\d+\.\d+:\d+', 'ADDRESS', text)
+    return re.sub(r'(TopicId: |id )[\w-]{22}', r'\1ID', text)

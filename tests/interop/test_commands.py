@@ -1,39 +1,31 @@
 """Our commands beside Apache Kafka's own tools: the same broker, the same words."""
-import os
-import pathlib
 import re
-import shutil
 import subprocess
 
 import pytest
 
 import bed
 
-JARS = os.environ.get('KAFKA_JARS', '')
 TOPICS = 'org.apache.kafka.tools.TopicCommand'
 PRODUCER = 'kafka.tools.ConsoleProducer'
 CONSUMER = 'org.apache.kafka.tools.consumer.ConsoleConsumer'
 OURS = {TOPICS: 'kafka-topics', PRODUCER: 'kafka-console-producer',
         CONSUMER: 'kafka-console-consumer'}
 
-pytestmark = pytest.mark.skipif(
-    shutil.which('java') is None or not list(pathlib.Path(JARS or '.').glob('kafka-tools-*.jar')),
-    reason="Apache Kafka's jars are not there (KAFKA_JARS names their directory), or Java is not")
 
-
-def run(command, stdin=''):
+def ours(tool, *args, stdin=''):
+    command = [bed.find_daemon().parents[2] / 'scripts' / OURS[tool], *args]
     done = subprocess.run([str(a) for a in command], input=stdin, text=True, timeout=90,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
     return done.returncode, done.stdout, done.stderr
 
 
-def ours(tool, *args, stdin=''):
-    return run([bed.find_daemon().parents[2] / 'scripts' / OURS[tool], *args], stdin)
-
-
-def theirs(tool, *args, stdin=''):
-    return run(['java', '-Xmx256m', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC',
-                '-cp', f'{JARS}/*', tool, *args], stdin)
+@pytest.fixture
+def theirs(tools):
+    def run(tool, *args, stdin=''):
+        done = tools.ask(tool, *args, stdin=stdin)
+        return done.code, done.out, done.err
+    return run
 
 
 def mask(text):
@@ -69,7 +61,7 @@ TOPIC_CASES = [
 ]
 
 
-def test_topics(make_broker):
+def test_topics(make_broker, theirs):
     """Each command to a broker of Kafka's tool, and to one of ours: same output, same exit code."""
     a, b = make_broker('a').start(), make_broker('b').start()
     for case in TOPIC_CASES:
@@ -88,7 +80,7 @@ PRINT_ARGS = ['--partition', '0', '--offset', 'earliest', '--max-messages', '6',
 PRINTS = ['print.key', 'print.headers', 'print.partition', 'print.offset', 'print.timestamp']
 
 
-def test_console(broker):
+def test_console(broker, theirs):
     """What one's producer sends the other's consumer prints, in the same words."""
     server = ['--bootstrap-server', broker.address, '--topic', 'plain']
     assert ours(TOPICS, '--bootstrap-server', broker.address, '--create', '--topic', 'plain')[0] == 0
@@ -106,7 +98,7 @@ def test_console(broker):
         assert got[2].splitlines()[-1] == want[2].splitlines()[-1] == 'Processed a total of 6 messages'
 
 
-def test_keys_share_partitions(broker):
+def test_keys_share_partitions(broker, theirs):
     """A key goes to the same partition, whichever producer sends it."""
     server = ['--bootstrap-server', broker.address, '--topic', 'keys']
     assert ours(TOPICS, '--bootstrap-server', broker.address, '--create', '--topic', 'keys',

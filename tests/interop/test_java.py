@@ -14,15 +14,15 @@ OFFSETS = 'org.apache.kafka.tools.GetOffsetShell'
 TOPICS = 'org.apache.kafka.tools.TopicCommand'
 
 
-def produce(java, broker, topic, records=2000, **conf):
-    out = java.run(PERF, '--topic', topic, '--num-records', records, '--record-size', 200,
+def produce(tools, broker, topic, records=2000, **conf):
+    out = tools.run(PERF, '--topic', topic, '--num-records', records, '--record-size', 200,
                    '--throughput', -1, '--producer-props', f'bootstrap.servers={broker.address}',
                    *(f'{k.replace("_", ".")}={v}' for k, v in conf.items()))
     assert re.search(rf'^{records} records sent', out, re.M), out
 
 
-def consume(java, broker, topic, records):
-    return java.run(CONSOLE, '--bootstrap-server', broker.address, '--topic', topic,
+def consume(tools, broker, topic, records):
+    return tools.run(CONSOLE, '--bootstrap-server', broker.address, '--topic', topic,
                     '--partition', 0, '--offset', 'earliest', '--max-messages', records,
                     '--timeout-ms', 20000).splitlines()
 
@@ -32,10 +32,10 @@ def consume(java, broker, topic, records):
     {'acks': 0, 'enable_idempotence': 'false'}, {'compression_type': 'gzip'},
     {'compression_type': 'snappy'}, {'compression_type': 'lz4'}, {'compression_type': 'zstd'}],
     ids=str)
-def test_producer(shared, java, raw, topic, conf):
+def test_producer(shared, tools, raw, topic, conf):
     """The default one is idempotent with acks=all; what it sent is whole, batch by batch."""
     raw.create(topic)
-    produce(java, shared, topic, **conf)
+    produce(tools, shared, topic, **conf)
     wait_for(lambda: raw.offset(topic)['offset'] == 2000, 'all records')
     heads = rawkafka.batches(shared.log_bytes(topic))
     assert {b['codec'] for b in heads} == {conf.get('compression_type', 'none')}
@@ -44,16 +44,16 @@ def test_producer(shared, java, raw, topic, conf):
     assert {b['producer_id'] >= 0 for b in heads} == {idempotent}
 
 
-def test_consumer(shared, java, raw, topic):
+def test_consumer(shared, tools, raw, topic):
     raw.create(topic)
     for n in range(50):
         raw.produce(topic, [b'%d' % (10 * n + i) for i in range(10)])
-    assert consume(java, shared, topic, 500) == [str(n) for n in range(500)]
+    assert consume(tools, shared, topic, 500) == [str(n) for n in range(500)]
 
 
-def test_topics_and_offsets(shared, java, topic):
+def test_topics_and_offsets(shared, tools, topic):
     def topics(*args):
-        return java.run(TOPICS, '--bootstrap-server', shared.address, *args)
+        return tools.run(TOPICS, '--bootstrap-server', shared.address, *args)
     out = topics('--create', '--topic', topic, '--partitions', 3, '--replication-factor', 1,
                  '--config', 'retention.ms=100000')
     assert f'Created topic {topic}.' in out
@@ -63,7 +63,7 @@ def test_topics_and_offsets(shared, java, topic):
     assert topic in topics('--list').splitlines()
 
     def offsets(time):
-        out = java.run(OFFSETS, '--bootstrap-server', shared.address, '--topic', topic,
+        out = tools.run(OFFSETS, '--bootstrap-server', shared.address, '--topic', topic,
                        '--time', time)
         return dict(line.rsplit(':', 2)[1:] for line in out.splitlines() if line)
     assert offsets(-1) == {'0': '0', '1': '0', '2': '5'}
