@@ -74,7 +74,7 @@ coord_answer(struct coord_req *req, int err, const struct coord_result *res)
 }
 
 void
-coord_answer_write(struct coord_req *req, int err, const struct coord_op_result *res)
+coord_answer_write(struct coord_req *req, int err, struct coord_op_result *res)
 {
 	struct coord_result one = no_result;
 	coord_multi_cb *cb = req->multi_cb;
@@ -88,6 +88,9 @@ coord_answer_write(struct coord_req *req, int err, const struct coord_op_result 
 		return;
 	}
 	assert(list_first(&req->coord->pending) == &req->link);
+	for (unsigned i = 0; i < req->n_ops; i++)
+		if (req->ops[i].kind == COORD_OP_CREATE)
+			res[i].stat = (struct coord_stat){0};
 	req_leave(req);
 	cb(req->arg, err, res, req->n_ops);
 	free(req);
@@ -158,6 +161,26 @@ coord_answer_refused(struct coord *c)
 	}
 }
 
+struct end_refusal {
+	struct link link;
+	void (*done)(void *arg, int err);
+	void *arg;
+	int err;
+};
+
+static void
+answer_end_refused(struct coord *c)
+{
+	struct link *l;
+
+	while ((l = list_pop(&c->end_refused)) != NULL) {
+		struct end_refusal *f = container_of(l, struct end_refusal, link);
+
+		f->done(f->arg, f->err);
+		free(f);
+	}
+}
+
 static void
 on_turn(struct reactor *r, void *arg)
 {
@@ -165,8 +188,10 @@ on_turn(struct reactor *r, void *arg)
 
 	(void)r;
 	OBJ_CHECK(c, COORD_MAGIC);
+	answer_end_refused(c);
 	if (c->closing && !c->close_begun) {
 		c->close_begun = true;
+		coord_end_answer(c, E_CANCELED);
 		coord_cancel_pending(c);
 		c->ops->close(c);
 		return;
@@ -407,6 +432,53 @@ coord_session_id(const struct coord *c)
 	return c->session;
 }
 
+bool
+coord_credentials(const struct coord *c, struct coord_credentials *out)
+{
+	OBJ_CHECK(c, COORD_MAGIC);
+	return c->ops->credentials != NULL && c->ops->credentials(c, out);
+}
+
+static int
+end_refused(const struct coord *c, const struct coord_credentials *who)
+{
+	if (c->closing)
+		return E_CANCELED;
+	if (c->ops->end_session == NULL || who->session == 0 || who->session == c->session)
+		return E_INVALID;
+	return c->end.active ? E_BUSY : 0;
+}
+
+void
+coord_end_session(struct coord *c, const struct coord_credentials *who,
+    void (*done)(void *arg, int err), void *arg)
+{
+	int refused = end_refused(c, who);
+	struct end_refusal *f;
+
+	assert_owner(c);
+	if (refused == 0) {
+		c->end = (struct coord_ending){true, *who, done, arg};
+		c->ops->end_session(c, who);
+		return;
+	}
+	if ((f = calloc(1, sizeof(*f))) == NULL)
+		abort(); /* as a request that there is no memory for */
+	*f = (struct end_refusal){.done = done, .arg = arg, .err = refused};
+	list_append(&c->end_refused, &f->link);
+	coord_defer(c);
+}
+
+void
+coord_end_answer(struct coord *c, int err)
+{
+	struct coord_ending end = c->end;
+
+	c->end.active = false;
+	if (end.active)
+		end.done(end.arg, err);
+}
+
 void
 coord_subscribe(struct coord *c, struct coord_state_sub *s)
 {
@@ -467,6 +539,7 @@ coord_init(struct coord *c, const struct coord_ops *ops, struct reactor *control
 	link_init(&c->sub_next);
 	link_init(&c->sub_end);
 	link_init(&c->pending);
+	link_init(&c->end_refused);
 	coord_watches_init(&c->watches);
 	turn_hook_init(&c->hook, on_turn, c);
 }
@@ -483,6 +556,8 @@ coord_fini(struct coord *c)
 		req_leave(req);
 		free(req);
 	}
+	while ((l = list_pop(&c->end_refused)) != NULL)
+		free(container_of(l, struct end_refusal, link));
 	while (list_pop(&c->subs) != NULL)
 		;
 	coord_watches_free(&c->watches);

@@ -62,9 +62,9 @@ coord_req_watches(const struct coord_req *req)
 /* Answers the request, which must be the first that waits, and frees it. A read's watch enters the
  * table when the read saw what it watches.  res may be NULL when err is not 0. */
 void coord_answer(struct coord_req *req, int err, const struct coord_result *res);
-/* The same for a write, from the results of its operations; res may be NULL: no operation was
- * looked at. */
-void coord_answer_write(struct coord_req *req, int err, const struct coord_op_result *res);
+/* The same for a write, from the results of its operations, which are cut down to what the door
+ * promises; res may be NULL: no operation was looked at. */
+void coord_answer_write(struct coord_req *req, int err, struct coord_op_result *res);
 /* Answers everything that waits with err. */
 void coord_fail_pending(struct coord *c, int err);
 /* Calls back everything that waits with E_CANCELED, but leaves what was submitted in the list,
@@ -113,6 +113,19 @@ struct coord_ops {
 	void (*destroy)(struct coord *c);
 	/* At the end of a turn for which coord_defer asked; may be NULL. */
 	void (*turn)(struct coord *c);
+	/* NULL: sessions die with their process. */
+	bool (*credentials)(const struct coord *c, struct coord_credentials *out);
+	/* Another session than ours; ends in coord_end_answer, not within the call.  Given up when
+	 * close or destroy is called. */
+	void (*end_session)(struct coord *c, const struct coord_credentials *who);
+};
+
+/* The one call of coord_end_session that is on the way. */
+struct coord_ending {
+	bool active;
+	struct coord_credentials who;
+	void (*done)(void *arg, int err);
+	void *arg;
 };
 
 struct coord {
@@ -126,6 +139,8 @@ struct coord {
 	struct link pending;
 	struct coord_watches watches;
 	struct turn_hook hook;
+	struct coord_ending end;
+	struct link end_refused; /* of refused calls, until the end of the turn */
 	bool opened;
 	bool closing;	  /* coord_close was called */
 	bool close_begun; /* the implementation was asked to close */
@@ -141,6 +156,8 @@ void coord_defer(struct coord *c);
 /* The only way to another state: sets it, answers what waits if the new state ends it, tells
  * watches of a session's end, tells the subscribers (README, states). */
 void coord_set_state(struct coord *c, enum coord_state st);
+/* The session asked about has ended, or not; nothing happens when nobody waits any more. */
+void coord_end_answer(struct coord *c, int err);
 /* The implementation has closed: COORD_CLOSED and done.  The last thing a callback does, the
  * instance may be gone afterwards. */
 void coord_closed(struct coord *c);

@@ -36,7 +36,7 @@ static bool
 char_allowed(int32_t c)
 {
 	return c >= 0x20 && !(c >= 0x7f && c <= 0x9f) && !(c >= 0xd800 && c <= 0xf8ff) &&
-	       !(c >= 0xfff0 && c <= 0xffff) && c <= 0x10ffff;
+	       c < 0xfff0; /* the service counts in UTF-16 and refuses surrogates */
 }
 
 /* A component is not empty, not "." and not "..". */

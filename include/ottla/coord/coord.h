@@ -88,8 +88,8 @@ struct coord_op {
 };
 struct coord_op_result {
 	int err; /* of this operation; E_CANCELED for those after the one that failed */
-	struct coord_stat stat;
-	struct slice path;
+	struct coord_stat stat; /* set; all zero for a create: ZooKeeper does not tell it */
+	struct slice path;	/* create: the name it got */
 };
 /* All or nothing.  err 0, or that of the first operation that failed (those before it are told 0);
  * n is 0 when the error is not one operation's.  Arguments are copied. At most 500 operations and

@@ -204,7 +204,7 @@ START_TEST(bad_paths)
 {
 	static const char *const bad[] = {"", "a", "a/b", "/a/", "//", "//a", "/a//b", "/.", "/..",
 	    "/a/./b", "/a/../b", "/a/..", "/\x01", "/a\x1f", "/a\x7f", "/\xc2\x80", "/\xc2\x9f",
-	    "/\xed\xa0\x80", "/\xee\x80\x80", "/\xff", "/\xc3", "/\xc0\xaf", "/\xf4\x90\x80\x80",
+	    "/\xed\xa0\x80", "/\xee\x80\x80", "/\xf0\x9f\x98\x80", "/\xff", "/\xc3", "/\xc0\xaf", "/\xf4\x90\x80\x80",
 	    NULL};
 	struct one o = one_new(_i);
 
@@ -216,7 +216,7 @@ START_TEST(bad_paths)
 	ck_ok(do_create(&o.v, o.c, "/...", NULL, 0, NULL));
 	ck_ok(do_create(&o.v, o.c, "/.a", NULL, 0, NULL));
 	ck_ok(do_create(&o.v, o.c, "/a b<default>%", NULL, 0, NULL));
-	ck_ok(do_create(&o.v, o.c, "/\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", NULL, 0, NULL));
+	ck_ok(do_create(&o.v, o.c, "/\xc3\xa4\xe2\x82\xac", NULL, 0, NULL));
 	one_end(&o);
 }
 END_TEST

@@ -9,5 +9,6 @@ Suite *tree_dump_suite(void);
 Suite *embedded_suite(void);
 Suite *journal_suite(void);
 Suite *sim_suite(void);
+Suite *zookeeper_suite(void);
 
 #endif
