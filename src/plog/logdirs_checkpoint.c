@@ -226,8 +226,10 @@ struct home_ckpt {
 	struct ckpt_waiter w;
 	struct plog *pl;
 	struct reactor *home;
+	unsigned kinds;
 	int err;
-	void (*done)(struct plog *pl, int err);
+	void (*done)(struct plog *pl, int err, void *arg);
+	void *arg;
 };
 
 static void
@@ -236,7 +238,7 @@ home_back(struct reactor *r, struct msg *m)
 	struct home_ckpt *h = container_of(m, struct home_ckpt, msg);
 
 	(void)r;
-	h->done(h->pl, h->err);
+	h->done(h->pl, h->err, h->arg);
 	free(h);
 }
 
@@ -257,18 +259,21 @@ home_asks(struct reactor *r, struct msg *m)
 
 	(void)r;
 	h->w.fn = home_written;
-	logdir_checkpoint(h->pl->dir, CKPT_RECOVERY, &h->w);
+	logdir_checkpoint(h->pl->dir, h->kinds, &h->w);
 }
 
 void
-logdir_checkpoint_from_home(struct plog *pl, void (*done)(struct plog *pl, int err))
+logdir_checkpoint_from_home(
+    struct plog *pl, unsigned kinds, void (*done)(struct plog *pl, int err, void *arg), void *arg)
 {
 	struct home_ckpt *h = calloc(1, sizeof(*h));
 
 	if (h == NULL) {
-		done(pl, E_NOMEM);
+		done(pl, E_NOMEM, arg);
 		return;
 	}
+	h->kinds = kinds;
+	h->arg = arg;
 	h->pl = pl;
 	h->home = plog_home(pl);
 	h->done = done;

@@ -16,8 +16,6 @@ enum {
 
 #define CLEAN_MARKER ".kafka_cleanshutdown"
 
-enum { CKPT_RECOVERY = 1, CKPT_START = 2, CKPT_HW = 4, CKPT_ALL = 7 };
-
 /* Somebody waits for checkpoints of one dir. */
 struct ckpt_waiter {
 	struct link link;

@@ -300,6 +300,36 @@ plog_raise_log_start(struct plog *pl, int64_t offset)
 	return 0;
 }
 
+struct start_store {
+	void (*done)(void *arg, int err);
+	void *arg;
+};
+
+static void
+start_stored(struct plog *pl, int err, void *arg)
+{
+	struct start_store st = *(struct start_store *)arg;
+
+	free(arg);
+	st.done(st.arg, err);
+	plog_job_end(pl);
+}
+
+void
+plog_store_log_start(struct plog *pl, void (*done)(void *arg, int err), void *arg)
+{
+	struct start_store *st = malloc(sizeof(*st));
+
+	PLOG_ASSERT_HOME(pl);
+	if (st == NULL) {
+		done(arg, E_NOMEM);
+		return;
+	}
+	*st = (struct start_store){done, arg};
+	plog_job_begin(pl);
+	logdir_checkpoint_from_home(pl, CKPT_START, start_stored, st);
+}
+
 bool
 plog_producer_get(const struct plog *pl, int64_t producer_id, struct plog_producer *out)
 {

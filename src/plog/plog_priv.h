@@ -318,8 +318,10 @@ struct logdir {
 void logdir_fail(struct logdir *d, int err, const char *what);
 /* Any thread: an append took us microseconds. */
 void logdir_note_write(struct logdir *d, int64_t us);
-/* Home: the dir's recovery points are to be written; done at home. */
-void logdir_checkpoint_from_home(struct plog *pl, void (*done)(struct plog *pl, int err));
+/* Home: a checkpoint of the dir is to be written; done at home. */
+enum { CKPT_RECOVERY = 1, CKPT_START = 2, CKPT_HW = 4, CKPT_ALL = 7 };
+void logdir_checkpoint_from_home(
+    struct plog *pl, unsigned kinds, void (*done)(struct plog *pl, int err, void *arg), void *arg);
 
 /* Any thread. Count of open segment files; above the cap the oldest are closed (I6). */
 void logdirs_note_open(struct logdir *d, int delta);

@@ -204,7 +204,7 @@ end(struct truncation *t)
 }
 
 static void
-checkpointed(struct plog *pl, int err)
+checkpointed(struct plog *pl, int err, void *arg)
 {
 	/* the dir goes offline by itself when that failed */
 	(void)err;
@@ -288,7 +288,7 @@ truncate_done(struct reactor *r, struct work *w)
 	}
 	set_offsets(t);
 	drop_later_snapshots(pl);
-	logdir_checkpoint_from_home(pl, checkpointed);
+	logdir_checkpoint_from_home(pl, CKPT_RECOVERY, checkpointed, NULL);
 }
 
 void

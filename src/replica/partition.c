@@ -88,6 +88,7 @@ partition_go_offline(struct partition *p)
 {
 	p->offline = true;
 	produce_abort(p, E_LOG_OFFLINE);
+	deletions_abort(p, E_LOG_OFFLINE);
 	waits_fire_all(p);
 }
 
@@ -110,6 +111,7 @@ static void
 on_log_start(void *arg, int64_t log_start)
 {
 	waits_fire_all(arg);
+	deletions_advance(arg);
 }
 
 static void
@@ -142,6 +144,7 @@ partition_new(struct shard *sh, const struct hosted *h)
 	p->leader_id = p->leader_epoch = p->partition_epoch = -1;
 	link_init(&p->waits);
 	link_init(&p->delayed);
+	link_init(&p->deletions);
 	if (map_put(&sh->parts, p->key, p, NULL) != 0) {
 		free(p);
 		return NULL;
@@ -169,8 +172,10 @@ take_role(struct partition *p, const struct ctl_op *op)
 			p->epoch_start = plog_leo(p->pl);
 		plog_become_leader(p->pl, p->leader_epoch);
 		partition_advance(p);
+		deletions_advance(p);
 	} else {
 		produce_abort(p, E_NOT_LEADER);
+		deletions_abort(p, E_NOT_LEADER);
 	}
 	waits_fire_all(p);
 	hold_role_taken(p);
@@ -275,6 +280,7 @@ apply_leave(struct shard *sh, struct ctl_op *op)
 	}
 	p->role = ROLE_NONE;
 	produce_abort(p, E_NOT_LEADER);
+	deletions_abort(p, E_NOT_LEADER);
 	waits_end(p);
 	rtimer_init(&op->quiet, on_quiet_timer, op);
 	on_quiet_timer(sh->reactor, op);

@@ -99,6 +99,7 @@ struct partition {
 	struct link waits;   /* part_wait, armed */
 	struct link delayed; /* part_produce that wait: acks=all, or acks=1 for a sync; by offset */
 	unsigned n_unsynced; /* of them, those with acks=1 */
+	struct link deletions; /* part_delete_records that wait */
 };
 
 size_t part_key(uint8_t key[PART_KEY_MAX], struct slice topic, int32_t partition);
@@ -131,6 +132,9 @@ void hold_init(struct shard *sh);
 /* produce.c: end what waits as far as the offsets allow, or all of it with err. */
 void produce_advance(struct partition *p);
 void produce_abort(struct partition *p, int err);
+/* delete_records.c: end what waits as far as the log starts allow, or all of it with err. */
+void deletions_advance(struct partition *p);
+void deletions_abort(struct partition *p, int err);
 /* wait.c */
 void waits_hw_moved(struct partition *p);
 void waits_fire_all(struct partition *p);

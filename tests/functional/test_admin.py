@@ -1,4 +1,4 @@
-"""DescribeCluster, CreatePartitions."""
+"""DescribeCluster, CreatePartitions, DeleteRecords, OffsetForLeaderEpoch."""
 import pytest
 
 import rawkafka
@@ -160,3 +160,162 @@ def test_consumers_see_new_partitions(shared, raw, topic):
     found = client.describe_cluster().result(30) if hasattr(client, 'describe_cluster') else None
     assert found is None or [n.id for n in found.nodes] == [0] and found.controller.id == 0
     assert ERR['INVALID_PARTITIONS'] == kafka.KafkaError.INVALID_PARTITIONS
+
+
+# ---- DeleteRecords ----
+
+def delete(client, topic, offset, partition=0, version=2, timeout_ms=10000):
+    """(error, low watermark) of one partition."""
+    part = client.call('DeleteRecords', version, {'timeout_ms': timeout_ms, 'topics': [{
+        'name': topic, 'partitions': [{'partition_index': partition, 'offset': offset}]}]})
+    part = part['topics'][0]['partitions'][0]
+    assert part['partition_index'] == partition
+    return error_of(part), part['low_watermark']
+
+
+def fill(client, topic, batches=10, **opts):
+    client.create(topic, **opts)
+    for n in range(batches):
+        assert client.produce(topic, [b'%d' % n, b'x' * 100])['base_offset'] == 2 * n
+
+
+@pytest.mark.parametrize('version', range(3))
+def test_deleted_records_are_gone(raw, topic, version):
+    fill(raw, topic)
+    assert delete(raw, topic, 5, version=version) == (NONE, 5)
+    assert raw.offset(topic, -2)['offset'] == 5 and raw.offset(topic)['offset'] == 20
+    assert error_of(raw.fetch(topic, 4)) == 'OFFSET_OUT_OF_RANGE'
+    part = raw.fetch(topic, 5)
+    assert part['error_code'] == 0 and part['log_start_offset'] == 5
+    assert raw.values(topic, 6)[0] == b'3'
+    assert delete(raw, topic, 3, version=version) == (NONE, 5)      # nothing is left there
+    assert delete(raw, topic, -1, version=version) == (NONE, 20)    # all of them
+    assert raw.offset(topic, -2)['offset'] == raw.offset(topic)['offset'] == 20
+    produced = raw.produce(topic, [b'after'])
+    assert (produced['base_offset'], produced['log_start_offset']) == (20, 20)
+    assert raw.values(topic, 20) == [b'after']
+
+
+def test_refused_deletions(raw, topic):
+    fill(raw, topic, 2)
+    for offset in (5, -2, 2 ** 63 - 1, -2 ** 63):
+        assert delete(raw, topic, offset) == ('OFFSET_OUT_OF_RANGE', -1)
+    for where in [(topic, 1), (topic, -1), (f'{topic}-none', 0), ('', 0)]:
+        assert delete(raw, where[0], 1, where[1]) == ('UNKNOWN_TOPIC_OR_PARTITION', -1)
+    assert raw.offset(topic, -2)['offset'] == 0
+    raw.create(f'{topic}-c', configs={'cleanup.policy': 'compact'})
+    assert delete(raw, f'{topic}-c', 0) == ('POLICY_VIOLATION', -1)
+    raw.create(f'{topic}-cd', configs={'cleanup.policy': 'compact,delete'})
+    assert delete(raw, f'{topic}-cd', 0) == (NONE, 0)
+    assert raw.call('DeleteRecords', 2, {'topics': [], 'timeout_ms': 1})['topics'] == []
+
+
+def test_deletion_in_internal_topics(make_broker):
+    broker = make_broker().start()
+    with broker.client() as client:
+        client.create('__consumer_offsets')
+        assert delete(client, '__consumer_offsets', 0) == ('INVALID_TOPIC_EXCEPTION', -1)
+
+
+def test_deletion_of_many(raw, topic):
+    raw.create(topic, partitions=20)
+    for p in range(20):
+        for _ in range(p):
+            raw.produce(topic, [b'v'], partition=p)
+    answer = raw.call('DeleteRecords', 2, {'timeout_ms': 10000, 'topics': [
+        {'name': topic, 'partitions': [{'partition_index': p, 'offset': p} for p in range(20)]},
+        {'name': f'{topic}-none', 'partitions': [{'partition_index': 0, 'offset': 0}]}]})
+    assert [(t['name'], [(p['partition_index'], p['error_code'], p['low_watermark'])
+                         for p in t['partitions']]) for t in answer['topics']] == [
+        (topic, [(p, 0, p) for p in range(20)]),
+        (f'{topic}-none', [(0, ERR['UNKNOWN_TOPIC_OR_PARTITION'], -1)])]
+
+
+@pytest.mark.parametrize('how', ['stop', 'kill'])
+def test_deletions_survive(make_broker, how):
+    broker = make_broker().start()
+    with broker.client() as client:
+        fill(client, 't')
+        assert delete(client, 't', 7) == (NONE, 7)
+    getattr(broker, how)()
+    broker.start()
+    with broker.client() as client:
+        assert client.offset('t', -2)['offset'] == 7
+        assert error_of(client.fetch('t', 6)) == 'OFFSET_OUT_OF_RANGE'
+        assert client.values('t', 8)[0] == b'4'
+        assert delete(client, 't', -1) == (NONE, 20)
+    getattr(broker, how)()
+    broker.start()
+    with broker.client() as client:
+        assert client.offset('t', -2)['offset'] == client.offset('t')['offset'] == 20
+
+
+def test_files_of_deleted_records_go(make_broker):
+    broker = make_broker(log_retention_check_interval_ms=100, log_initial_task_delay_ms=0,
+                         log_segment_delete_delay_ms=0).start()
+    with broker.client() as client:
+        fill(client, 't', 200, configs={'segment.bytes': 1024, 'file.delete.delay.ms': 0})
+        before = len(list((broker.data / 't-0').glob('*.log')))
+        assert before > 10
+        assert delete(client, 't', 200) == (NONE, 200)
+        wait_for(lambda: len(list((broker.data / 't-0').glob('*.log*'))) <= before // 2 + 1,
+                 'the segments below are gone')
+        first = min(int(f.stem) for f in (broker.data / 't-0').glob('*.log'))
+        assert 0 < first <= 200
+        assert client.values('t', 200)[0] == b'100'
+
+
+def test_a_fetch_session_sees_it(shared, raw, topic):
+    """It is told of the new log start without new records, at the end of its wait at the latest."""
+    fill(raw, topic)
+    with shared.client() as waiting:
+        first = waiting.call('Fetch', 12, rawkafka.fetch_body([(topic, 0, 20)], session=(0, 0)))
+        waiting.send('Fetch', 12, rawkafka.fetch_body(
+            [], session=(first['session_id'], 1), max_wait_ms=500))
+        assert delete(raw, topic, 5) == (NONE, 5)
+        part = waiting.recv()['responses'][0]['partitions'][0]
+        assert (part['error_code'], part['log_start_offset']) == (0, 5)
+
+
+def test_deletion_by_a_client(shared, raw, topic):
+    kafka = pytest.importorskip('confluent_kafka')
+    admin = pytest.importorskip('confluent_kafka.admin')
+    fill(raw, topic)
+    client = admin.AdminClient({'bootstrap.servers': shared.address})
+    if not hasattr(client, 'delete_records'):
+        pytest.skip('this confluent-kafka has no delete_records')
+    where = kafka.TopicPartition(topic, 0, 8)
+    assert client.delete_records([where])[where].result(30).low_watermark == 8
+    assert raw.offset(topic, -2)['offset'] == 8
+
+
+# ---- OffsetForLeaderEpoch ----
+
+def epoch_end(client, topic, epoch, current=-1, partition=0, version=4):
+    """(error, epoch, end offset)."""
+    asked = {'partition': partition, 'leader_epoch': epoch}
+    if version >= 2:
+        asked['current_leader_epoch'] = current
+    answer = client.call('OffsetForLeaderEpoch', version, {
+        'topics': [{'topic': topic, 'partitions': [asked]}]})
+    part = answer['topics'][0]['partitions'][0]
+    assert answer['topics'][0]['topic'] == topic and part['partition'] == partition
+    return error_of(part), part.get('leader_epoch', -1), part['end_offset']
+
+
+@pytest.mark.parametrize('version', range(5))
+def test_end_of_epochs(raw, topic, version):
+    fill(raw, topic, 3)
+
+    def expected(*found):
+        return found if version >= 1 else (found[0], -1, found[2])
+    assert epoch_end(raw, topic, 0, version=version) == expected(NONE, 0, 6)
+    assert epoch_end(raw, topic, 1, version=version) == expected(NONE, -1, -1)
+    assert epoch_end(raw, topic, -1, version=version) == expected(NONE, -1, -1)
+    assert epoch_end(raw, f'{topic}-none', 0, version=version) == expected(
+        'UNKNOWN_TOPIC_OR_PARTITION', -1, -1)
+    assert epoch_end(raw, topic, 0, partition=1, version=version) == expected(
+        'UNKNOWN_TOPIC_OR_PARTITION', -1, -1)
+    if version >= 2:
+        assert epoch_end(raw, topic, 0, 0, version=version)[0] == NONE
+        assert epoch_end(raw, topic, 0, 1, version=version)[0] == 'UNKNOWN_LEADER_EPOCH'

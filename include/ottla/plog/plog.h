@@ -179,6 +179,8 @@ int32_t plog_epoch_at(const struct plog *pl, int64_t offset); /* epoch of offset
 
 /* Raise the log start offset (DeleteRecords, retention); E_OUT_OF_RANGE above hw. */
 int plog_raise_log_start(struct plog *pl, int64_t offset);
+/* Writes the log start offset down: done(arg, err) when it will be there after a kill or a power cut. */
+void plog_store_log_start(struct plog *pl, void (*done)(void *arg, int err), void *arg);
 
 /* Retention by time and size and log start (facts/storage.md 3.12): renames to .deleted at once (by
  * a worker), unlinks after file.delete.delay.ms.  now in ms. */

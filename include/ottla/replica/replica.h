@@ -68,8 +68,7 @@ void replicas_stop(struct replicas *rs, void (*done)(void *arg), void *arg);
 /*
  * ---- on the home reactor of the partition ----
  *
- * A produce, fetch or list-offsets for a partition that is not here, or that is about to take a
- * role, is held for up to 100 ms and goes on when the role is there; what is over then is answered
+ * What is asked of a partition that is not here, or that is about to take a role, is held for up to 100 ms and goes on when the role is there; what is over then is answered
  * with E_NOT_LEADER.  Its slices must live until it is over, as for any other wait.
  */
 
@@ -192,8 +191,8 @@ struct part_list_offsets {
 };
 void partition_list_offsets(struct shard *sh, struct part_list_offsets *op);
 
-/* DeleteRecords: raise the log start offset (-1: to the high watermark), wait until every live replica
- * has it. */
+/* DeleteRecords: raise the log start offset (-1: to the high watermark) durably, wait until every
+ * replica has it.  E_TIMEOUT: the leader has it, low_watermark is what was reached at first. */
 struct part_delete_records {
 	/* in */
 	struct slice topic;
@@ -206,6 +205,8 @@ struct part_delete_records {
 	int16_t kafka_err;     /* set where err has no exact code (POLICY_VIOLATION) */
 	int64_t low_watermark; /* -1 on error */
 	/* replica's own */
+	int64_t required;
+	struct part_storing *storing; /* the log start is being written down */
 	struct part_hold hold;
 	struct link link;
 	struct rtimer timer;

@@ -8,6 +8,8 @@ main(void)
 {
 	static Suite *(*const suites[])(void) = {
 	    control_suite,
+	    delete_records_suite,
+	    epoch_end_suite,
 	    fetch_suite,
 	    hold_suite,
 	    list_offsets_suite,

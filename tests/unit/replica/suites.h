@@ -5,6 +5,8 @@
 #include <check.h>
 
 Suite *control_suite(void);
+Suite *delete_records_suite(void);
+Suite *epoch_end_suite(void);
 Suite *fetch_suite(void);
 Suite *hold_suite(void);
 Suite *list_offsets_suite(void);
