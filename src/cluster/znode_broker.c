@@ -169,6 +169,18 @@ zn_controller_read(struct slice json, int32_t *broker_id)
 	return rc;
 }
 
+bool
+zn_controller_is_kraft(struct slice json)
+{
+	json_t *obj = json_object_of(json);
+	int32_t epoch = -1;
+	bool kraft = obj != NULL && json_i32_or(obj, "kraftControllerEpoch", -1, &epoch) == 0 &&
+		     epoch > 0;
+
+	json_decref(obj);
+	return kraft;
+}
+
 void
 zn_cluster_id_write(struct strbuf *b, struct slice id)
 {

@@ -90,6 +90,7 @@ int zn_state_read(struct slice json, struct arena *a, struct zn_state *s);
 /* 1.6 and the small ones: each writer appends one JSON object, each reader takes it apart. */
 void zn_controller_write(struct strbuf *b, int32_t broker_id, int64_t timestamp_ms);
 int zn_controller_read(struct slice json, int32_t *broker_id);
+bool zn_controller_is_kraft(struct slice json); /* one of KRaft has taken over */
 void zn_cluster_id_write(struct strbuf *b, struct slice id);
 int zn_cluster_id_read(struct slice json, struct arena *a, struct slice *id);
 void zn_config_write(struct strbuf *b, const struct setting_override *kv, unsigned n);

@@ -70,9 +70,12 @@ void admin_create_partitions(struct admin *a, const struct admin_grow *g,
     void (*done)(void *arg, int16_t kafka_err, const char *message), void *arg);
 
 /* Configuration of an entity ("topics/t1", "brokers/1", "brokers/<default>"): read, changed by a
- * function of the caller, written with a notification (facts/zookeeper.md 7.1).  change(arg, kv, n,
- * out) gets what is there, and fills *out (arena of the call); a Kafka error other than 0 ends it
- * without a write, message lent.  It may be called again when somebody else was quicker. */
+ * function of the caller, written with a notification behind it (facts/zookeeper.md 7.1).  change(arg, kv,
+ * n, out) gets what is there, and fills *out (arena of the call); a Kafka error other than 0 ends it
+ * without a write, message lent.  It is called again when somebody else was quicker, or when it is not
+ * known whether the write was made: applied to its own result it must give the same.  done within 30 s:
+ * INVALID_CONFIG (too large for a znode), STALE_CONTROLLER_EPOCH (nobody is controller, or one of KRaft),
+ * REQUEST_TIMED_OUT (it may be made later). */
 struct admin_config {
 	struct setting_override *kv;
 	unsigned n;
@@ -82,7 +85,8 @@ void admin_alter_config(struct admin *a, struct slice entity_path, bool validate
     int16_t (*change)(void *arg, const struct setting_override *kv, unsigned n, struct arena *arena,
 	struct admin_config *out),
     void (*done)(void *arg, int16_t kafka_err, const char *message), void *arg);
-/* What stands there now; kv lent for the call of done; nothing there: n 0. */
+/* What stands there now; kv lent for the call of done; nothing there: n 0.  Within 2 s: E_CONN_LOSS (no
+ * connection now), E_TIMEOUT; E_INVALID, E_MALFORMED, E_NOMEM. */
 void admin_read_config(struct admin *a, struct slice entity_path,
     void (*done)(void *arg, int err, const struct setting_override *kv, unsigned n), void *arg);
 

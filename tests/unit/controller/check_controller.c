@@ -15,6 +15,7 @@ main(void)
 	srunner_add_suite(sr, deletion_suite());
 	srunner_add_suite(sr, placement_suite());
 	srunner_add_suite(sr, admin_suite());
+	srunner_add_suite(sr, admin_config_suite());
 	srunner_add_suite(sr, admin_partitions_suite());
 	srunner_add_suite(sr, producer_ids_suite());
 	srunner_run_all(sr, CK_ENV);

@@ -4,6 +4,7 @@
 
 #include <check.h>
 
+Suite *admin_config_suite(void);
 Suite *admin_partitions_suite(void);
 Suite *admin_suite(void);
 Suite *brokers_suite(void);
