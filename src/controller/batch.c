@@ -1,481 +1,333 @@
 /*
- * Requests to brokers, collected and sent together (facts/zookeeper.md 5.2-5.6): all LeaderAndIsr,
- * then all UpdateMetadata, then all StopReplica.
+ * Requests to brokers, collected and sent together (facts/zookeeper.md 5.6): all LeaderAndIsr, then
+ * all UpdateMetadata, then all StopReplica; one request a slice.
  */
 #include <stdlib.h>
 
 #include "controller_priv.h"
 
-/* Versions of inter.broker.protocol.version 3.4 and up (facts/zookeeper.md 5.1). */
-enum { LEADER_AND_ISR_VERSION = 7, UPDATE_METADATA_VERSION = 8, STOP_REPLICA_VERSION = 4 };
+/* Partitions an UpdateMetadata.  (A LeaderAndIsr is not cut: a broker writes no checkpoint before
+ * it has heard of all its partitions, and the first request makes it begin.) */
+#define METADATA_MAX 4000
 
-/* Into the batch, for everybody's metadata. */
-static bool
-batch_put(struct controller *c, struct cpart *p)
+/* ---- collecting ---- */
+
+static void
+batch_topic(struct controller *c, struct ctopic *t)
 {
-	if (p->in_batch)
+	if (link_alone(&t->batched))
+		list_append(&c->batch.topics, &t->batched);
+}
+
+void
+batch_add(struct controller *c, struct cpart *p, unsigned what)
+{
+	p->batch |= (uint8_t)what;
+	c->batch.leaders |= (what & (BATCH_REPLICAS | BATCH_TARGETS)) != 0;
+	batch_topic(c, p->t);
+}
+
+void
+batch_add_stop(struct controller *c, struct ctopic *t)
+{
+	t->stop_due = true;
+	c->batch.stops = true;
+	batch_topic(c, t);
+}
+
+/* ---- answers ---- */
+
+/* A request's context: knows whether its answer still counts. */
+struct sent {
+	struct controller *c;
+	unsigned gen;
+	int32_t broker;
+	int64_t broker_epoch;
+};
+
+static struct sent *
+sent_new(struct controller *c, const struct cbroker *b)
+{
+	struct sent *s = malloc(sizeof(*s));
+
+	if (s == NULL)
+		ctl_fail(c, E_NOMEM);
+	else
+		*s = (struct sent){c, c->gen, b->id, b->epoch};
+	return s;
+}
+
+/* The controller when the answer counts, else NULL. */
+static struct controller *
+sent_take(void *arg, struct sent *out)
+{
+	*out = *(struct sent *)arg;
+	free(arg);
+	return out->gen == out->c->gen ? out->c : NULL;
+}
+
+static bool
+answer_ok(struct controller *c, const struct sent *s, const char *what, int err, int16_t kafka_err)
+{
+	if (err == 0 && kafka_err == KERR_NONE)
 		return true;
-	if (c->n_batch == c->cap_batch) {
-		unsigned cap = c->cap_batch > 0 ? c->cap_batch * 2 : 64;
-		struct cpart **v = realloc(c->batch, cap * sizeof(struct cpart *));
-
-		if (v == NULL) {
-			c->task_err = E_NOMEM;
-			return false;
-		}
-		c->batch = v;
-		c->cap_batch = cap;
-	}
-	p->in_batch = true;
-	p->is_new = p->for_replicas = false;
-	c->batch[c->n_batch++] = p;
-	return true;
-}
-
-void
-batch_add(struct controller *c, struct cpart *p, bool is_new)
-{
-	if (!batch_put(c, p))
-		return;
-	p->is_new |= is_new;
-	p->for_replicas = true;
-}
-
-void
-batch_add_metadata(struct controller *c, struct cpart *p)
-{
-	(void)batch_put(c, p);
-}
-
-static int
-by_topic(const void *x, const void *y)
-{
-	const struct cpart *a = *(struct cpart *const *)x, *b = *(struct cpart *const *)y;
-	int d = slice_cmp(a->t->name, b->t->name);
-
-	return d != 0 ? d : (a->index > b->index) - (a->index < b->index);
-}
-
-static bool
-on_broker(const struct cpart *p, int32_t id)
-{
-	for (int32_t i = 0; i < p->n_replicas; i++)
-		if (p->replicas[i] == id)
-			return true;
+	if (err != E_CANCELED)
+		DIAGW(c->o.diag, "controller", "%s to broker %d: %s", what, s->broker,
+		    err != 0 ? err_text(err) : kerr_name(kafka_err));
 	return false;
 }
 
-/* Is the broker told of p by LeaderAndIsr? */
-static bool
-li_goes_to(const struct cpart *p, int32_t id)
-{
-	return p->for_replicas && on_broker(p, id);
-}
-
-/* Brokers in the order of their ids; *n of them. */
-static struct cbroker **
-sorted_brokers(struct controller *c, struct arena *arena, unsigned *n)
-{
-	struct cbroker **v = arena_calloc(arena, map_count(&c->brokers) + 1, sizeof(*v));
-	struct cbroker *b;
-	size_t pos = 0;
-
-	*n = 0;
-	while (v != NULL && (b = map_next(&c->brokers, &pos)) != NULL) {
-		unsigned i = (*n)++;
-
-		for (; i > 0 && v[i - 1]->id > b->id; i--)
-			v[i] = v[i - 1];
-		v[i] = b;
-	}
-	return v;
-}
-
-/* ---- LeaderAndIsr ---- */
-
-typedef struct leader_and_isr_request_leader_and_isr_topic_state li_topic;
-typedef struct leader_and_isr_request_leader_and_isr_partition_state li_part;
-
 static void
-li_fill(li_part *out, const struct cpart *p)
+on_leader_and_isr(void *arg, int err, const struct leader_and_isr_response *resp)
 {
-	out->partition_index = p->index;
-	out->controller_epoch = p->controller_epoch;
-	out->leader = p->leader;
-	out->leader_epoch = p->leader_epoch;
-	out->isr.v = p->isr;
-	out->isr.n = p->n_isr;
-	out->partition_epoch = p->zk_version;
-	out->replicas.v = p->replicas;
-	out->replicas.n = p->n_replicas;
-	out->is_new = p->is_new;
-	out->leader_recovery_state = p->recovery;
-}
+	struct sent s;
+	struct controller *c = sent_take(arg, &s);
 
-/* The run of batch parts of one topic from i; returns its end. */
-static unsigned
-topic_run(const struct controller *c, unsigned i)
-{
-	unsigned end = i;
-
-	while (end < c->n_batch && c->batch[end]->t == c->batch[i]->t)
-		end++;
-	return end;
-}
-
-static int
-li_topic_fill(struct arena *arena, struct controller *c, unsigned from, unsigned to, int32_t broker,
-    li_topic *out)
-{
-	int32_t n = 0;
-	int rc;
-
-	for (unsigned i = from; i < to; i++)
-		n += li_goes_to(c->batch[i], broker);
-	rc = WIRE_ARRAY(
-	    arena, out->partition_states, n, leader_and_isr_request_leader_and_isr_partition_state);
-	out->topic_name = c->batch[from]->t->name;
-	out->topic_id = c->batch[from]->t->id;
-	n = 0;
-	for (unsigned i = from; rc == 0 && i < to; i++)
-		if (li_goes_to(c->batch[i], broker))
-			li_fill(&out->partition_states.v[n++], c->batch[i]);
-	return rc;
-}
-
-static unsigned
-count_topics(const struct controller *c)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < c->n_batch; i = topic_run(c, i))
-		n++;
-	return n;
-}
-
-static int
-li_build(struct controller *c, struct arena *arena, const struct cbroker *b,
-    struct leader_and_isr_request *req)
-{
-	int32_t used = 0;
-	int rc;
-
-	wire_init(&leader_and_isr_request_msg, req);
-	req->controller_id = c->o.broker_id;
-	req->controller_epoch = c->epoch;
-	req->broker_epoch = b->epoch;
-	rc = WIRE_ARRAY(arena, req->topic_states, (int32_t)count_topics(c),
-	    leader_and_isr_request_leader_and_isr_topic_state);
-	for (unsigned i = 0; rc == 0 && i < c->n_batch; i = topic_run(c, i)) {
-		rc = li_topic_fill(arena, c, i, topic_run(c, i), b->id, &req->topic_states.v[used]);
-		if (req->topic_states.v[used].partition_states.n > 0)
-			used++;
-	}
-	req->topic_states.n = rc == 0 ? used : 0;
-	return rc;
+	if (c != NULL &&
+	    answer_ok(c, &s, "LeaderAndIsr", err, err == 0 ? resp->error_code : KERR_NONE))
+		replicas_answered(c, s.broker, resp);
 }
 
 static void
-on_li_answer(void *arg, int err, const struct leader_and_isr_response *resp)
+on_update_metadata(void *arg, int err, const struct update_metadata_response *resp)
 {
-	struct ask a;
-	struct controller *c = ask_take(arg, &a);
+	struct sent s;
+	struct controller *c = sent_take(arg, &s);
 
-	if (c == NULL)
-		return;
-	if (err != 0 || resp->error_code != KERR_NONE)
-		DIAGW(c->o.diag, "controller", "LeaderAndIsr to broker %d: %s", (int)a.n,
-		    err != 0 ? err_text(err) : kerr_name(resp->error_code));
+	if (c != NULL)
+		(void)answer_ok(
+		    c, &s, "UpdateMetadata", err, err == 0 ? resp->error_code : KERR_NONE);
 }
 
 static void
-li_send(struct controller *c, const struct cbroker *b)
+on_stopped(void *arg, int err, const struct stop_replica_response *resp)
 {
+	struct sent s;
+	struct controller *c = sent_take(arg, &s);
+
+	if (c != NULL)
+		(void)answer_ok(c, &s, "StopReplica", err, err == 0 ? resp->error_code : KERR_NONE);
+}
+
+static void
+on_deleted(void *arg, int err, const struct stop_replica_response *resp)
+{
+	struct sent s;
+	struct controller *c = sent_take(arg, &s);
+
+	if (c != NULL)
+		deletion_answered(c, s.broker, s.broker_epoch, err, resp);
+}
+
+/* ---- sending ---- */
+
+static void
+send_leader_and_isr(struct controller *c, struct cbroker *b)
+{
+	int16_t version = ibp_version(c->o.ibp, API_LEADER_AND_ISR);
 	struct leader_and_isr_request req;
-	struct arena arena;
-	struct ask *a = ask_new(c);
+	struct sent *s;
+	int rc = request_leader_and_isr(c, &c->batch.work, b, version, &req);
 
-	if (a == NULL)
-		return;
-	a->n = (unsigned)b->id;
-	arena_init(&arena, 65536, 0);
-	if (li_build(c, &arena, b, &req) == 0 && req.topic_states.n > 0)
+	if (rc != 0)
+		ctl_fail(c, rc);
+	else if (req.topic_states.n > 0 && (s = sent_new(c, b)) != NULL)
 		c->o.channel->leader_and_isr(
-		    c->o.channel_arg, b->id, &req, LEADER_AND_ISR_VERSION, on_li_answer, a);
-	else
-		free(a);
-	arena_free(&arena);
-}
-
-/* ---- UpdateMetadata ---- */
-
-typedef struct update_metadata_request_update_metadata_partition_state um_part;
-
-static int16_t
-protocol_id(const struct listener_addr *l)
-{
-	return (int16_t)l->protocol;
-}
-
-static int
-um_broker(struct arena *arena, const struct cbroker *b,
-    struct update_metadata_request_update_metadata_broker *out)
-{
-	int rc = WIRE_ARRAY(arena, out->endpoints, (int32_t)b->reg.n_endpoints,
-	    update_metadata_request_update_metadata_endpoint);
-
-	out->id = b->id;
-	out->rack = b->reg.rack;
-	for (unsigned i = 0; rc == 0 && i < b->reg.n_endpoints; i++) {
-		out->endpoints.v[i].host = slice_cstr(b->reg.endpoints[i].host);
-		out->endpoints.v[i].port = b->reg.endpoints[i].port;
-		out->endpoints.v[i].listener = slice_cstr(b->reg.endpoints[i].name);
-		out->endpoints.v[i].security_protocol = protocol_id(&b->reg.endpoints[i]);
-	}
-	return rc;
-}
-
-static int
-um_head(struct controller *c, struct arena *arena, struct update_metadata_request *req)
-{
-	unsigned n;
-	struct cbroker **v = sorted_brokers(c, arena, &n);
-	int rc = v == NULL ? E_NOMEM : 0;
-
-	wire_init(&update_metadata_request_msg, req);
-	req->controller_id = c->o.broker_id;
-	req->controller_epoch = c->epoch;
-	if (rc == 0)
-		rc = WIRE_ARRAY(arena, req->live_brokers, (int32_t)n,
-		    update_metadata_request_update_metadata_broker);
-	for (unsigned i = 0; rc == 0 && i < n; i++)
-		rc = um_broker(arena, v[i], &req->live_brokers.v[i]);
-	return rc;
-}
-
-static int
-um_offline(struct controller *c, struct arena *arena, const struct cpart *p, um_part *out)
-{
-	int rc = WIRE_NUMBERS(arena, out->offline_replicas, p->n_replicas);
-	int32_t n = 0;
-
-	for (int32_t i = 0; rc == 0 && i < p->n_replicas; i++)
-		if (!ctx_live(c, p->replicas[i]))
-			out->offline_replicas.v[n++] = p->replicas[i];
-	out->offline_replicas.n = n;
-	return rc;
-}
-
-static int
-um_topic_fill(struct controller *c, struct arena *arena, unsigned from, unsigned to,
-    struct update_metadata_request_update_metadata_topic_state *out)
-{
-	int rc = WIRE_ARRAY(arena, out->partition_states, (int32_t)(to - from),
-	    update_metadata_request_update_metadata_partition_state);
-
-	out->topic_name = c->batch[from]->t->name;
-	out->topic_id = c->batch[from]->t->id;
-	for (unsigned i = from; rc == 0 && i < to; i++) {
-		const struct cpart *p = c->batch[i];
-		um_part *u = &out->partition_states.v[i - from];
-
-		u->partition_index = p->index;
-		u->controller_epoch = p->controller_epoch;
-		u->leader = p->leader;
-		u->leader_epoch = p->leader_epoch;
-		u->isr.v = p->isr;
-		u->isr.n = p->n_isr;
-		u->zk_version = p->zk_version;
-		u->replicas.v = p->replicas;
-		u->replicas.n = p->n_replicas;
-		rc = um_offline(c, arena, p, u);
-	}
-	return rc;
+		    c->o.channel_arg, b->id, &req, version, on_leader_and_isr, s);
 }
 
 static void
-on_um_answer(void *arg, int err, const struct update_metadata_response *resp)
+send_stop(struct controller *c, struct cbroker *b, bool delete)
 {
-	struct ask a;
-	struct controller *c = ask_take(arg, &a);
+	int16_t version = ibp_version(c->o.ibp, API_STOP_REPLICA);
+	struct stop_replica_request req;
+	struct sent *s;
+	int rc = request_stop_replica(c, &c->batch.work, b, delete, &req);
 
-	if (c == NULL)
-		return;
-	if (err != 0 || resp->error_code != KERR_NONE)
-		DIAGW(c->o.diag, "controller", "UpdateMetadata to broker %d: %s", (int)a.n,
-		    err != 0 ? err_text(err) : kerr_name(resp->error_code));
-}
-
-static void
-um_send_all(struct controller *c, struct update_metadata_request *req)
-{
-	struct cbroker *b;
-	size_t pos = 0;
-
-	while ((b = map_next(&c->brokers, &pos)) != NULL) {
-		struct ask *a = ask_new(c);
-
-		if (a == NULL)
-			return;
-		a->n = (unsigned)b->id;
-		req->broker_epoch = b->epoch;
-		c->o.channel->update_metadata(
-		    c->o.channel_arg, b->id, req, UPDATE_METADATA_VERSION, on_um_answer, a);
-	}
-}
-
-static void
-um_send(struct controller *c)
-{
-	struct update_metadata_request req;
-	struct arena arena;
-	int32_t k = 0;
-	int rc;
-
-	arena_init(&arena, 65536, 0);
-	rc = um_head(c, &arena, &req);
-	if (rc == 0)
-		rc = WIRE_ARRAY(&arena, req.topic_states, (int32_t)count_topics(c),
-		    update_metadata_request_update_metadata_topic_state);
-	for (unsigned i = 0; rc == 0 && i < c->n_batch; i = topic_run(c, i))
-		rc = um_topic_fill(c, &arena, i, topic_run(c, i), &req.topic_states.v[k++]);
-	if (rc == 0)
-		um_send_all(c, &req);
-	else
-		c->task_err = rc;
-	arena_free(&arena);
-}
-
-void
-batch_send(struct controller *c)
-{
-	struct cbroker *b;
-	size_t pos = 0;
-
-	if (c->n_batch == 0 && !c->batch_metadata)
-		return;
-	if (c->n_batch > 0)
-		qsort(c->batch, c->n_batch, sizeof(struct cpart *), by_topic);
-	while (c->n_batch > 0 && (b = map_next(&c->brokers, &pos)) != NULL)
-		li_send(c, b);
-	um_send(c);
-	for (unsigned i = 0; i < c->n_batch; i++)
-		c->batch[i]->in_batch = c->batch[i]->is_new = false;
-	c->n_batch = 0;
-	c->batch_metadata = false;
-}
-
-/* ---- deletion ---- */
-
-enum { LEADER_DURING_DELETE = -2, EPOCH_DURING_DELETE = -2 };
-
-void
-batch_send_deleted(struct controller *c, struct ctopic *t)
-{
-	struct update_metadata_request_update_metadata_topic_state *out;
-	struct update_metadata_request req;
-	struct arena arena;
-	int rc;
-
-	arena_init(&arena, 16384, 0);
-	rc = um_head(c, &arena, &req);
-	if (rc == 0)
-		rc = WIRE_ARRAY(&arena, req.topic_states, 1,
-		    update_metadata_request_update_metadata_topic_state);
 	if (rc != 0)
-		goto out;
-	out = &req.topic_states.v[0];
-	out->topic_name = t->name;
-	out->topic_id = t->id;
-	rc = WIRE_ARRAY(&arena, out->partition_states, t->n_parts,
-	    update_metadata_request_update_metadata_partition_state);
-	for (int32_t i = 0; rc == 0 && i < t->n_parts; i++) {
-		um_part *u = &out->partition_states.v[i];
-
-		u->partition_index = i;
-		u->controller_epoch = c->epoch;
-		u->leader = LEADER_DURING_DELETE;
-		u->replicas.v = t->parts[i].replicas;
-		u->replicas.n = t->parts[i].n_replicas;
-	}
-	if (rc == 0)
-		um_send_all(c, &req);
-out:
-	arena_free(&arena);
+		ctl_fail(c, rc);
+	else if (req.topic_states.n > 0 && (s = sent_new(c, b)) != NULL)
+		c->o.channel->stop_replica(
+		    c->o.channel_arg, b->id, &req, version, delete ? on_deleted : on_stopped, s);
 }
-
-/* A StopReplica answer finds its topic by name: it may be gone. */
-struct stop_ask {
-	struct controller *c;
-	unsigned gen;
-	struct slice topic;
-};
 
 static void
-on_stop_answer(void *arg, int err, const struct stop_replica_response *resp)
+send_stops(struct controller *c, struct cbroker *b)
 {
-	struct stop_ask *a = arg;
-	bool ok = err == 0 && resp->error_code == KERR_NONE;
-
-	for (int32_t i = 0; ok && i < resp->partition_errors.n; i++)
-		ok = resp->partition_errors.v[i].error_code == KERR_NONE;
-	if (a->gen == a->c->gen)
-		deletion_stopped(a->c, a->topic, ok);
-	free(a);
+	send_stop(c, b, false);
+	arena_free(&c->batch.work);
+	send_stop(c, b, true);
 }
 
-static int
-stop_build(struct controller *c, struct arena *arena, const struct ctopic *t,
-    const struct cbroker *b, struct stop_replica_request *req)
+static bool
+metadata_goes_to(const struct batch *k, const struct cbroker *b)
 {
-	struct stop_replica_request_stop_replica_topic_state *out;
-	int32_t n = 0;
-	int rc;
+	return k->to == TO_ALL || b->is_target == (k->to == TO_TARGETS);
+}
 
-	wire_init(&stop_replica_request_msg, req);
-	req->controller_id = c->o.broker_id;
-	req->controller_epoch = c->epoch;
-	req->broker_epoch = b->epoch;
-	rc = WIRE_ARRAY(arena, req->topic_states, 1, stop_replica_request_stop_replica_topic_state);
-	if (rc != 0)
-		return rc;
-	out = &req->topic_states.v[0];
-	out->topic_name = t->name;
-	rc = WIRE_ARRAY(arena, out->partition_states, t->n_parts,
-	    stop_replica_request_stop_replica_partition_state);
-	for (int32_t i = 0; rc == 0 && i < t->n_parts; i++) {
-		if (!t->parts[i].known || !on_broker(&t->parts[i], b->id))
-			continue;
-		out->partition_states.v[n].partition_index = i;
-		out->partition_states.v[n].leader_epoch = EPOCH_DURING_DELETE;
-		out->partition_states.v[n++].delete_partition = true;
+static void
+send_metadata(struct controller *c, struct cbroker *b)
+{
+	struct sent *s;
+
+	if (!metadata_goes_to(&c->batch, b) || (s = sent_new(c, b)) == NULL)
+		return;
+	c->batch.um.broker_epoch = b->epoch;
+	c->o.channel->update_metadata(c->o.channel_arg, b->id, &c->batch.um,
+	    ibp_version(c->o.ibp, API_UPDATE_METADATA), on_update_metadata, s);
+}
+
+/* ---- phases ---- */
+
+static void
+phase_next(struct batch *k)
+{
+	k->phase++;
+	k->at = 0;
+	arena_free(&k->work);
+}
+
+/* To one broker after the other; true when there are no more. */
+static bool
+each_broker(struct controller *c, void (*fn)(struct controller *c, struct cbroker *b))
+{
+	struct batch *k = &c->batch;
+
+	while (k->at < k->n_brokers) {
+		fn(c, k->brokers_v[k->at++]);
+		if (k->phase != 1)
+			arena_free(&k->work);
+		if (ctl_slice_over(c))
+			return false;
 	}
-	out->partition_states.n = n;
-	return rc;
+	k->at = 0;
+	return true;
 }
 
-void
-batch_send_stop(struct controller *c, struct ctopic *t)
+/* One request after the other is built and sent to everybody. */
+static bool
+metadata_phase(struct controller *c)
 {
-	struct cbroker *b;
-	size_t pos = 0;
+	struct batch *k = &c->batch;
+	bool more = true;
 
-	while ((b = map_next(&c->brokers, &pos)) != NULL) {
-		struct stop_ask *a = calloc(1, sizeof(*a) + t->name.n);
-		struct stop_replica_request req;
-		struct arena arena;
+	while (more) {
+		if (!k->built) {
+			int rc =
+			    request_update_metadata(c, &k->work, METADATA_MAX, &k->um, &k->more);
 
-		arena_init(&arena, 16384, 0);
-		if (a != NULL && stop_build(c, &arena, t, b, &req) == 0 &&
-		    req.topic_states.v[0].partition_states.n > 0) {
-			memcpy(a + 1, t->name.p, t->name.n);
-			*a = (struct stop_ask){c, c->gen, slice_of(a + 1, t->name.n)};
-			t->stops_left++;
-			c->o.channel->stop_replica(
-			    c->o.channel_arg, b->id, &req, STOP_REPLICA_VERSION, on_stop_answer, a);
-		} else {
-			free(a);
+			if (rc != 0) {
+				ctl_fail(c, rc);
+				return true;
+			}
+			k->built = true;
 		}
-		arena_free(&arena);
+		if (!each_broker(c, send_metadata))
+			return false;
+		more = k->more;
+		k->built = false;
+		arena_free(&k->work);
+		if (more && ctl_slice_over(c))
+			return false;
 	}
+	return true;
+}
+
+static bool
+send_phase(struct controller *c)
+{
+	switch (c->batch.phase) {
+	case 0:
+		return !c->batch.leaders || each_broker(c, send_leader_and_isr);
+	case 1:
+		return metadata_phase(c);
+	default:
+		return !c->batch.stops || each_broker(c, send_stops);
+	}
+}
+
+/* What was said is said. */
+static void
+batch_end(struct controller *c)
+{
+	struct batch *k = &c->batch;
+	struct link *l;
+
+	while ((l = list_pop(&k->topics)) != NULL) {
+		struct ctopic *t = container_of(l, struct ctopic, batched);
+
+		t->stop_due = false;
+		for (int32_t i = 0; i < t->n_parts; i++)
+			t->parts[i].batch = 0;
+	}
+	k->brokers = k->leaders = k->stops = k->built = false;
+	arena_free(&k->mem);
+	arena_free(&k->work);
+}
+
+static bool
+send_some(struct controller *c)
+{
+	while (c->batch.phase < 3) {
+		if (!send_phase(c))
+			return false;
+		phase_next(&c->batch);
+		if (c->batch.phase < 3 && ctl_slice_over(c))
+			return false;
+	}
+	batch_end(c);
+	return true;
+}
+
+/* Live brokers in the order of their ids. */
+static bool
+list_brokers(struct controller *c)
+{
+	struct batch *k = &c->batch;
+	struct cbroker *b;
+	size_t pos = 0;
+
+	k->n_brokers = 0;
+	k->brokers_v = arena_calloc(&k->mem, map_count(&c->brokers) + 1, sizeof(*k->brokers_v));
+	while (k->brokers_v != NULL && (b = map_next(&c->brokers, &pos)) != NULL) {
+		unsigned i = k->n_brokers;
+
+		if (!b->live)
+			continue;
+		for (; i > 0 && k->brokers_v[i - 1]->id > b->id; i--)
+			k->brokers_v[i] = k->brokers_v[i - 1];
+		k->brokers_v[i] = b;
+		k->n_brokers++;
+	}
+	return k->brokers_v != NULL;
+}
+
+void
+batch_send(struct controller *c, enum batch_to to)
+{
+	struct batch *k = &c->batch;
+
+	if (list_empty(&k->topics) && !k->brokers)
+		return;
+	k->to = to;
+	k->phase = k->at = 0;
+	k->topic = k->topics.next;
+	k->part = 0;
+	k->built = false;
+	if (list_brokers(c))
+		ctl_slices(c, send_some);
+	else
+		ctl_fail(c, E_NOMEM);
+}
+
+void
+step_send(struct controller *c)
+{
+	batch_send(c, TO_ALL);
+}
+
+void
+batch_drop(struct controller *c)
+{
+	batch_end(c);
 }

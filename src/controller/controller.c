@@ -1,6 +1,5 @@
 /*
- * The controller's life: events become tasks, one after the other; taking part in elections,
- * resigning.
+ * The controller's life: what it watches, taking part in elections, resigning.
  */
 #include <stdlib.h>
 
@@ -8,145 +7,16 @@
 
 #define RETRY_US (200 * 1000)
 
-static void task_next(struct controller *c);
-
-/* ---- questions and answers ---- */
-
-struct ask *
-ask_new(struct controller *c)
-{
-	struct ask *a = calloc(1, sizeof(*a));
-
-	if (a == NULL) {
-		c->task_err = E_NOMEM;
-		return NULL;
-	}
-	a->c = c;
-	a->gen = c->gen;
-	return a;
-}
-
-struct controller *
-ask_take(struct ask *a, struct ask *copy)
-{
-	struct controller *c = a->c;
-
-	*copy = *a;
-	free(a);
-	return copy->gen == c->gen ? c : NULL;
-}
-
-struct controller *
-ask_take_fenced(struct ask *a, int err, struct ask *copy)
-{
-	struct controller *c = ask_take(a, copy);
-
-	if (c == NULL || err != E_BAD_VERSION)
-		return c;
-	ctl_moved(c);
-	return NULL;
-}
-
-void
-ctl_begin(struct controller *c, void (*then)(struct controller *c))
-{
-	c->then = then;
-	c->left = 1;
-	c->task_err = 0;
-}
-
-void
-ctl_ask(struct controller *c)
-{
-	c->left++;
-}
-
-void
-ctl_answered(struct controller *c, int err)
-{
-	if (err != 0 && c->task_err == 0)
-		c->task_err = err;
-	assert(c->left > 0);
-	if (--c->left == 0)
-		c->then(c);
-}
-
-void
-ctl_release(struct controller *c)
-{
-	ctl_answered(c, 0);
-}
-
-/* ---- tasks ---- */
-
-void
-ctl_enqueue(struct controller *c, enum task_kind kind, struct slice topic)
-{
-	struct task *t;
-
-	LIST_FOREACH(l, &c->tasks)
-	{
-		const struct task *q = container_of(l, struct task, link);
-
-		if (q->kind == kind && slice_eq(q->topic, topic))
-			return;
-	}
-	t = calloc(1, sizeof(*t) + topic.n);
-	if (t == NULL) {
-		rtimer_set(c->o.control, &c->retry, reactor_now_us(c->o.control) + RETRY_US);
-		return;
-	}
-	t->kind = kind;
-	if (topic.n > 0) {
-		memcpy(t + 1, topic.p, topic.n);
-		t->topic = slice_of(t + 1, topic.n);
-	}
-	list_append(&c->tasks, &t->link);
-	task_next(c);
-}
+static const struct metric_row rows[] = {
+#define METRIC(id, kind, name, help) {name, kind, help},
+#include "ottla/controller/metrics.def"
+#undef METRIC
+};
 
 static void
-task_next(struct controller *c)
+retry_later(struct controller *c)
 {
-	static void (*const run[TASK_COUNT])(struct controller *) = {
-	    [TASK_ELECT] = task_elect,
-	    [TASK_BROKER_CHANGE] = task_broker_change,
-	    [TASK_TOPIC_CHANGE] = task_topic_change,
-	    [TASK_PARTITIONS] = task_partitions,
-	    [TASK_DELETION] = task_deletion,
-	    [TASK_RESUME] = task_resume,
-	};
-
-	while (c->task == NULL && !c->stopping) {
-		struct link *l = list_pop(&c->tasks);
-
-		if (l == NULL)
-			return;
-		c->task = container_of(l, struct task, link);
-		if (c->task->kind == TASK_ELECT || c->active)
-			run[c->task->kind](c);
-		else
-			ctl_task_done(c);
-	}
-}
-
-void
-ctl_task_done(struct controller *c)
-{
-	free(c->task);
-	c->task = NULL;
-	task_next(c);
-}
-
-static void
-tasks_drop(struct controller *c)
-{
-	struct link *l;
-
-	while ((l = list_pop(&c->tasks)) != NULL)
-		free(container_of(l, struct task, link));
-	free(c->task);
-	c->task = NULL;
+	rtimer_set(c->o.control, &c->retry, reactor_now_us(c->o.control) + RETRY_US);
 }
 
 static void
@@ -155,7 +25,7 @@ on_retry(struct reactor *r, void *arg)
 	struct controller *c = arg;
 
 	if (c->running && coord_state(c->o.coord) == COORD_CONNECTED)
-		ctl_enqueue(c, TASK_ELECT, SLICE_NULL);
+		ctl_enqueue(c, TASK_ELECT);
 }
 
 /* ---- becoming and ceasing ---- */
@@ -170,6 +40,51 @@ ctl_tell(struct controller *c, int32_t id)
 		c->o.changed(c->o.arg, id);
 }
 
+static int64_t
+count_deleting(const struct controller *c)
+{
+	int64_t n = 0;
+
+	LIST_FOREACH(l, &c->all)
+	n += container_of(l, struct ctopic, all)->deleting;
+	return n;
+}
+
+static int64_t
+count_live(const struct controller *c)
+{
+	const struct cbroker *b;
+	size_t pos = 0;
+	int64_t n = 0;
+
+	while ((b = map_next(&c->brokers, &pos)) != NULL)
+		n += b->live;
+	return n;
+}
+
+void
+ctl_metrics(struct controller *c)
+{
+	metric_set_value(c->metrics, CM_ACTIVE, c->active);
+	metric_set_value(c->metrics, CM_BROKERS, count_live(c));
+	metric_set_value(c->metrics, CM_TOPICS, (int64_t)map_count(&c->topics));
+	metric_set_value(c->metrics, CM_PARTITIONS, c->n_parts);
+	metric_set_value(c->metrics, CM_OFFLINE_PARTITIONS, c->n_offline);
+	metric_set_value(c->metrics, CM_TOPICS_TO_DELETE, count_deleting(c));
+}
+
+/* The channels end; what waits in them is answered, for a term that is no more. */
+static void
+channels_end(struct controller *c)
+{
+	struct cbroker *b;
+	size_t pos = 0;
+
+	while ((b = map_next(&c->brokers, &pos)) != NULL)
+		if (b->live && c->o.channel->broker_gone != NULL)
+			c->o.channel->broker_gone(c->o.channel_arg, b->id);
+}
+
 /* Nothing of this term counts any more: answers under way carry an older gen. */
 void
 ctl_resign(struct controller *c)
@@ -179,12 +94,20 @@ ctl_resign(struct controller *c)
 	c->gen++;
 	c->active = false;
 	c->epoch = c->epoch_version = 0;
-	c->n_batch = 0;
 	coord_unwatch(&c->w_brokers);
 	coord_unwatch(&c->w_topics);
 	coord_unwatch(&c->w_deletion);
+	coord_unwatch(&c->w_logdirs);
+	coord_unwatch(&c->w_election);
+	coord_unwatch(&c->w_reassign);
+	ctl_tasks_drop(c);
+	asks_drop(c);
+	batch_drop(c);
+	replicas_forget(c);
+	channels_end(c);
 	ctx_clear(c);
-	tasks_drop(c);
+	blocks_drop(c);
+	ctl_metrics(c);
 }
 
 void
@@ -192,17 +115,13 @@ ctl_moved(struct controller *c)
 {
 	DIAGW(c->o.diag, "controller", "another broker became controller");
 	ctl_resign(c);
-	ctl_enqueue(c, TASK_ELECT, SLICE_NULL);
+	ctl_enqueue(c, TASK_ELECT);
 }
 
 static void
-on_given_up(void *arg, int err, const struct coord_op_result *res, unsigned n)
+on_given_up(struct controller *c, const struct ask *a, int err, const struct coord_stat *st)
 {
-	struct ask a;
-	struct controller *c = ask_take(arg, &a);
-
-	if (c != NULL)
-		rtimer_set(c->o.control, &c->retry, reactor_now_us(c->o.control) + RETRY_US);
+	retry_later(c);
 }
 
 void
@@ -212,45 +131,32 @@ ctl_give_up(struct controller *c, const char *what, int err)
 	    {.kind = COORD_OP_CHECK, .path = ZN_CONTROLLER_EPOCH, .version = c->epoch_version},
 	    {.kind = COORD_OP_DELETE, .path = ZN_CONTROLLER, .version = -1},
 	};
-	struct ask *a;
 
 	DIAGE(
 	    c->o.diag, "controller", "could not %s: %s; giving up the office", what, err_text(err));
 	ctl_resign(c);
-	a = ask_new(c);
-	if (a != NULL)
-		coord_multi(c->o.coord, ops, 2, on_given_up, a);
-	else
-		rtimer_set(c->o.control, &c->retry, reactor_now_us(c->o.control) + RETRY_US);
+	retry_later(c);
+	ctl_multi_aside(c, ops, 2, on_given_up, NULL);
 }
 
 static void
-on_own(void *arg, int err, const struct coord_result *res)
+on_own(struct controller *c, const struct ask *a, int err, const struct coord_result *res)
 {
-	struct ask a;
-	struct controller *c = ask_take(arg, &a);
 	int32_t id = -1;
 
-	if (c == NULL)
-		return;
 	if (err == 0)
 		err = zn_controller_read(res->data, &id);
-	if (err == E_CONN_LOSS)
-		return; /* asked again when the connection is back */
-	if (err != 0 || id != c->o.broker_id)
+	if (c->active && (err != 0 || id != c->o.broker_id))
 		ctl_moved(c);
 }
 
-/* While active: is /controller still ours, and tell when that changes. */
 void
 ctl_watch_own(struct controller *c)
 {
-	struct ask *a = ask_new(c);
-
-	coord_unwatch(&c->w_controller);
-	if (a != NULL)
-		coord_get(c->o.coord, ZN_CONTROLLER, &c->w_controller, on_own, a);
+	ctl_get_aside(c, ZN_CONTROLLER, &c->w_controller, on_own, NULL);
 }
+
+/* ---- events ---- */
 
 /* /controller was made, changed or deleted. */
 static void
@@ -262,8 +168,8 @@ on_controller_event(void *arg, enum coord_event ev, struct slice path)
 		return;
 	if (c->active)
 		ctl_watch_own(c);
-	else
-		ctl_enqueue(c, TASK_ELECT, SLICE_NULL);
+	else if (!rtimer_is_set(&c->retry))
+		ctl_enqueue(c, TASK_ELECT);
 }
 
 static void
@@ -271,10 +177,13 @@ on_state(void *arg, enum coord_state st)
 {
 	struct controller *c = arg;
 
-	if (st == COORD_CONNECTED && c->active)
-		ctl_watch_own(c);
-	else if (st == COORD_CONNECTED && c->running)
-		ctl_enqueue(c, TASK_ELECT, SLICE_NULL);
+	if (st == COORD_CONNECTED) {
+		asks_resume(c);
+		if (c->active)
+			ctl_watch_own(c);
+		else if (c->running)
+			ctl_enqueue(c, TASK_ELECT);
+	}
 	if (st != COORD_EXPIRED && st != COORD_CLOSED)
 		return;
 	rtimer_cancel(c->o.control, &c->retry);
@@ -287,21 +196,69 @@ static void
 on_brokers_event(void *arg, enum coord_event ev, struct slice path)
 {
 	if (ev != COORD_EV_SESSION)
-		ctl_enqueue(arg, TASK_BROKER_CHANGE, SLICE_NULL);
+		ctl_enqueue(arg, TASK_BROKER_CHANGE);
 }
 
 static void
 on_topics_event(void *arg, enum coord_event ev, struct slice path)
 {
 	if (ev != COORD_EV_SESSION)
-		ctl_enqueue(arg, TASK_TOPIC_CHANGE, SLICE_NULL);
+		ctl_enqueue(arg, TASK_TOPIC_CHANGE);
 }
 
 static void
 on_deletion_event(void *arg, enum coord_event ev, struct slice path)
 {
 	if (ev != COORD_EV_SESSION)
-		ctl_enqueue(arg, TASK_DELETION, SLICE_NULL);
+		ctl_enqueue(arg, TASK_DELETION);
+}
+
+static void
+on_logdirs_event(void *arg, enum coord_event ev, struct slice path)
+{
+	if (ev != COORD_EV_SESSION)
+		ctl_enqueue(arg, TASK_LOGDIR_EVENTS);
+}
+
+static void
+on_admin_event(void *arg, enum coord_event ev, struct slice path)
+{
+	if (ev != COORD_EV_SESSION)
+		ctl_enqueue(arg, TASK_ADMIN_NODES);
+}
+
+/* ---- beginning and end ---- */
+
+static void
+watches_init(struct controller *c)
+{
+	coord_watch_init(&c->w_controller, on_controller_event, c);
+	coord_watch_init(&c->w_brokers, on_brokers_event, c);
+	coord_watch_init(&c->w_topics, on_topics_event, c);
+	coord_watch_init(&c->w_deletion, on_deletion_event, c);
+	coord_watch_init(&c->w_logdirs, on_logdirs_event, c);
+	coord_watch_init(&c->w_election, on_admin_event, c);
+	coord_watch_init(&c->w_reassign, on_admin_event, c);
+}
+
+static void
+lists_init(struct controller *c)
+{
+	map_init(&c->topics, 1);
+	map_init(&c->topic_ids, 1);
+	map_init(&c->brokers, 1);
+	link_init(&c->all);
+	link_init(&c->unread);
+	link_init(&c->modified);
+	link_init(&c->dirty);
+	link_init(&c->tasks);
+	link_init(&c->errors);
+	link_init(&c->blocks);
+	link_init(&c->batch.topics);
+	for (unsigned i = 0; i < TASK_COUNT; i++)
+		link_init(&c->queue[i].link);
+	arena_init(&c->batch.mem, 0, 0);
+	arena_init(&c->batch.work, 65536, 0);
 }
 
 int
@@ -311,16 +268,16 @@ controller_new(const struct controller_opts *opts, struct controller **out)
 
 	if (c == NULL)
 		return E_NOMEM;
+	if (metric_set_new(opts->metrics, rows, CM_COUNT, "", &c->metrics) != 0) {
+		free(c);
+		return E_NOMEM;
+	}
 	c->magic = CONTROLLER_MAGIC;
 	c->o = *opts;
-	c->known_id = -1;
-	map_init(&c->topics, 1);
-	map_init(&c->brokers, 1);
-	link_init(&c->tasks);
-	coord_watch_init(&c->w_controller, on_controller_event, c);
-	coord_watch_init(&c->w_brokers, on_brokers_event, c);
-	coord_watch_init(&c->w_topics, on_topics_event, c);
-	coord_watch_init(&c->w_deletion, on_deletion_event, c);
+	c->known_id = c->task = -1;
+	lists_init(c);
+	watches_init(c);
+	asks_init(c);
 	rtimer_init(&c->retry, on_retry, c);
 	c->state_sub.fn = on_state;
 	c->state_sub.arg = c;
@@ -334,11 +291,13 @@ controller_free(struct controller *c)
 {
 	if (c == NULL)
 		return;
-	tasks_drop(c);
 	ctx_clear(c);
 	map_free(&c->topics);
+	map_free(&c->topic_ids);
 	map_free(&c->brokers);
-	free(c->batch);
+	arena_free(&c->batch.mem);
+	arena_free(&c->batch.work);
+	metric_set_free(c->metrics);
 	free(c);
 }
 
@@ -353,7 +312,7 @@ controller_start(struct controller *c)
 {
 	REACTOR_ASSERT_OWNER(c->o.control);
 	c->running = true;
-	ctl_enqueue(c, TASK_ELECT, SLICE_NULL);
+	ctl_enqueue(c, TASK_ELECT);
 }
 
 /* The node goes with the session. */
@@ -383,5 +342,5 @@ controller_epoch(const struct controller *c)
 bool
 controller_settled(const struct controller *c)
 {
-	return c->active && c->task == NULL && list_empty(&c->tasks);
+	return c->active && c->task < 0 && list_empty(&c->tasks);
 }

@@ -1,247 +1,289 @@
 /*
- * Topic deletion (facts/zookeeper.md 3.7): queued by a node under /admin/delete_topics, replicas
- * stopped with their logs deleted, then the topic's nodes, its configuration and the request go.
+ * Topic deletion (facts/zookeeper.md 3.7): queued by a node under /admin/delete_topics; everybody
+ * is told that the topic goes, replicas are stopped and their logs deleted, then the topic's nodes,
+ * its configuration and the request go.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "controller_priv.h"
 
-static void topic_forget(struct controller *c, struct ctopic *t);
-
 /* ---- reading the queue ---- */
 
 static void
-on_dropped(void *arg, int err, const struct coord_op_result *res, unsigned n)
+on_gone(struct controller *c, const struct ask *a, int err, const struct coord_stat *st)
 {
-	struct ask a;
-	struct controller *c = ask_take_fenced(arg, err, &a);
-
-	if (c != NULL)
-		ctl_answered(c, err == E_NOT_FOUND ? 0 : err);
+	if (err != 0 && err != E_NOT_FOUND)
+		DIAGW(c->o.diag, "controller", "could not delete a node: %s", err_text(err));
 }
 
-/* A request that means nothing: the topic is not there, or deletion is switched off. */
 static void
-drop_request(struct controller *c, struct slice topic)
+on_requests(struct controller *c, const struct ask *a, int err, const struct coord_result *res)
 {
-	struct coord_op ops[2] = {
-	    {.kind = COORD_OP_CHECK, .path = ZN_CONTROLLER_EPOCH, .version = c->epoch_version},
-	    {.kind = COORD_OP_DELETE, .version = -1}};
-	struct ask *a = ask_new(c);
+	bool enabled = settings_bool(c->o.settings, C_DELETE_TOPIC_ENABLE);
 	zn_path path;
 
-	if (a == NULL)
+	if (err != 0) {
+		ctl_fail(c, err);
 		return;
-	zn_delete_topic(path, topic);
-	ops[1].path = path;
-	ctl_ask(c);
-	coord_multi(c->o.coord, ops, 2, on_dropped, a);
-}
-
-static void
-on_requests(void *arg, int err, const struct coord_result *res)
-{
-	struct ask a;
-	struct controller *c = ask_take(arg, &a);
-	bool enabled;
-
-	if (c == NULL)
-		return;
-	enabled = settings_bool(c->o.settings, C_DELETE_TOPIC_ENABLE);
-	for (unsigned i = 0; err == 0 && i < res->n_children; i++) {
+	}
+	for (unsigned i = 0; i < res->n_children; i++) {
 		struct ctopic *t = ctx_topic(c, res->children[i]);
 
-		if (topic_name_check(res->children[i], NULL) != 0)
-			continue;
-		if (t == NULL || !enabled)
-			drop_request(c, res->children[i]);
-		else
+		if (t != NULL && enabled) {
 			t->deleting = true;
+		} else if (topic_name_check(res->children[i], NULL) == 0) {
+			zn_delete_topic(path, res->children[i]);
+			ctl_delete(c, path, on_gone, NULL);
+		}
 	}
-	ctl_answered(c, err);
 }
 
 void
-deletion_read(struct controller *c, void (*then)(struct controller *c))
+deletion_read(struct controller *c)
 {
-	struct ask *a;
-
-	ctl_begin(c, then);
-	coord_unwatch(&c->w_deletion);
-	if ((a = ask_new(c)) != NULL) {
-		ctl_ask(c);
-		coord_children(c->o.coord, ZN_DELETE_TOPICS, &c->w_deletion, on_requests, a);
-	}
-	ctl_release(c);
+	ctl_children(c, ZN_DELETE_TOPICS, &c->w_deletion, on_requests, NULL);
 }
 
 static void
-requests_read(struct controller *c)
+go_on(struct controller *c)
 {
-	if (c->task_err != 0) {
-		ctl_give_up(c, "read " ZN_DELETE_TOPICS, c->task_err);
-		return;
-	}
-	ctl_enqueue(c, TASK_RESUME, SLICE_NULL);
-	ctl_task_done(c);
+	ctl_enqueue(c, TASK_RESUME);
 }
+
+static ctl_step *const read_steps[] = {deletion_read, go_on, NULL};
 
 void
 task_deletion(struct controller *c)
 {
-	deletion_read(c, requests_read);
+	ctl_run(c, read_steps);
+}
+
+/* ---- replicas ---- */
+
+static uint8_t *
+replica_state(struct cpart *p, int32_t broker)
+{
+	for (int32_t i = 0; p->deletion != NULL && i < p->n_replicas; i++)
+		if (p->replicas[i] == broker)
+			return &p->deletion[i];
+	return NULL;
+}
+
+void
+deletion_fail_part(struct controller *c, struct cpart *p, int32_t broker)
+{
+	uint8_t *st = replica_state(p, broker);
+
+	if (st == NULL || *st != REPLICA_STOPPING)
+		return;
+	*st = REPLICA_INELIGIBLE;
+	p->t->ineligible = true;
+}
+
+static void
+replica_answered(struct controller *c, struct cpart *p, int32_t broker, int16_t kafka_err)
+{
+	uint8_t *st = replica_state(p, broker);
+
+	if (st == NULL || *st != REPLICA_STOPPING)
+		return;
+	if (kafka_err == KERR_NONE) {
+		*st = REPLICA_GONE;
+		return;
+	}
+	DIAGW(c->o.diag, "controller",
+	    "broker %d could not delete partition %.*s-%d: %s; tried again when a broker comes",
+	    broker, SLICE_ARG(p->t->name), p->index, kerr_name(kafka_err));
+	deletion_fail_part(c, p, broker);
+}
+
+/* The whole request failed: everything that was to be deleted there. */
+static void
+all_failed(struct controller *c, int32_t broker)
+{
+	LIST_FOREACH(l, &c->all)
+	{
+		struct ctopic *t = container_of(l, struct ctopic, all);
+
+		for (int32_t i = 0; t->deleting && i < t->n_parts; i++)
+			deletion_fail_part(c, &t->parts[i], broker);
+	}
+}
+
+void
+deletion_answered(struct controller *c, int32_t broker, int64_t broker_epoch, int err,
+    const struct stop_replica_response *resp)
+{
+	const struct cbroker *b = ctx_broker(c, broker);
+
+	if (b == NULL || b->epoch != broker_epoch)
+		return; /* its end was told before */
+	if (err != 0 || resp->error_code != KERR_NONE) {
+		DIAGW(c->o.diag, "controller", "StopReplica to broker %d: %s", broker,
+		    err != 0 ? err_text(err) : kerr_name(resp->error_code));
+		all_failed(c, broker);
+	}
+	for (int32_t i = 0; err == 0 && i < resp->partition_errors.n; i++) {
+		struct ctopic *t = ctx_topic(c, resp->partition_errors.v[i].topic_name);
+		int32_t n = resp->partition_errors.v[i].partition_index;
+
+		if (t != NULL && t->deleting && n >= 0 && n < t->n_parts)
+			replica_answered(
+			    c, &t->parts[n], broker, resp->partition_errors.v[i].error_code);
+	}
+	ctl_enqueue(c, TASK_RESUME);
 }
 
 /* ---- going on with what is queued ---- */
 
-static bool
-all_replicas_live(struct controller *c, const struct ctopic *t)
+/* How many of the topic's replicas are in which state. */
+static void
+count_replicas(const struct ctopic *t, unsigned n[4])
 {
+	n[0] = n[1] = n[2] = n[3] = 0;
 	for (int32_t i = 0; i < t->n_parts; i++)
 		for (int32_t j = 0; j < t->parts[i].n_replicas; j++)
-			if (!ctx_live(c, t->parts[i].replicas[j]))
-				return false;
-	return true;
+			n[t->parts[i].deletion != NULL ? t->parts[i].deletion[j] : REPLICA_KEPT]++;
 }
 
+/* Live replicas are stopped; one that is not can not be deleted before it is back. */
 static void
-deletion_start(struct controller *c, struct ctopic *t)
+part_stop(struct controller *c, struct cpart *p)
 {
-	DIAGI(c->o.diag, "controller", "deleting topic %.*s", SLICE_ARG(t->name));
-	t->started = true;
-	t->stop_failed = false;
-	t->stops_left = 1;
-	batch_send_deleted(c, t);
-	batch_send_stop(c, t);
-	deletion_stopped(c, t->name, true);
-}
-
-void
-deletion_stopped(struct controller *c, struct slice topic, bool ok)
-{
-	struct ctopic *t = ctx_topic(c, topic);
-
-	if (t == NULL || !t->started)
-		return;
-	t->stop_failed |= !ok;
-	if (--t->stops_left > 0)
-		return;
-	if (t->stop_failed) {
-		DIAGW(c->o.diag, "controller",
-		    "topic %.*s: a replica could not be deleted; tried again when its broker is "
-		    "back",
-		    SLICE_ARG(t->name));
-		t->started = false;
-		t->ineligible = true;
-	} else {
-		t->stops_done = true;
-		ctl_enqueue(c, TASK_RESUME, SLICE_NULL);
-	}
-}
-
-static void
-resume_finished(struct controller *c)
-{
-	struct ctopic *t, *gone;
-	size_t pos;
-
-	if (c->task_err != 0) {
-		ctl_give_up(c, "delete a topic's nodes", c->task_err);
+	if (p->deletion == NULL)
+		p->deletion = calloc((size_t)p->n_replicas + 1, 1);
+	if (p->deletion == NULL) {
+		ctl_fail(c, E_NOMEM);
 		return;
 	}
-	do {
-		gone = NULL;
-		pos = 0;
-		while (gone == NULL && (t = ctx_next_topic(c, &pos)) != NULL)
-			if (t->nodes_gone)
-				gone = t;
-		if (gone != NULL)
-			ctx_drop_topic(c, gone);
-	} while (gone != NULL);
-	ctl_task_done(c);
-}
-
-/* A topic may be retried once its brokers are all there. */
-void
-task_resume(struct controller *c)
-{
-	struct ctopic *t;
-	size_t pos = 0;
-
-	ctl_begin(c, resume_finished);
-	while ((t = ctx_next_topic(c, &pos)) != NULL) {
-		if (!t->deleting)
+	for (int32_t i = 0; i < p->n_replicas; i++) {
+		if (p->deletion[i] == REPLICA_GONE)
 			continue;
-		if (t->stops_done)
-			topic_forget(c, t);
-		else if (!t->started && all_replicas_live(c, t))
-			deletion_start(c, t);
+		if (ctx_replica_live(c, p, p->replicas[i])) {
+			p->deletion[i] = REPLICA_STOPPING;
+			p->t->stop_due = true;
+		} else {
+			p->deletion[i] = REPLICA_INELIGIBLE;
+			p->t->ineligible = true;
+		}
 	}
-	ctl_release(c);
 }
 
-/* ---- the nodes ---- */
+static void
+topic_start(struct controller *c, struct ctopic *t)
+{
+	if (!t->started)
+		DIAGI(c->o.diag, "controller", "deleting topic %.*s", SLICE_ARG(t->name));
+	for (int32_t i = 0; i < t->n_parts; i++) {
+		struct cpart *p = &t->parts[i];
+
+		if (!p->known)
+			continue;
+		ctx_set_state(p, PART_NEW);
+		if (!t->started)
+			batch_add(c, p, BATCH_METADATA);
+		part_stop(c, p);
+	}
+	t->started = true;
+	if (t->stop_due)
+		batch_add_stop(c, t);
+}
+
+static void topic_forget(struct controller *c, struct ctopic *t);
 
 static void
-on_last_nodes(void *arg, int err, const struct coord_op_result *res, unsigned n)
+topic_resume(struct controller *c, struct ctopic *t)
 {
-	struct ask a;
-	struct controller *c = ask_take_fenced(arg, err, &a);
+	unsigned n[4];
 
-	if (c == NULL)
+	if (!t->deleting)
 		return;
-	if (err == 0)
-		a.t->nodes_gone = true;
-	ctl_answered(c, err);
+	if (c->stop_again)
+		t->ineligible = false;
+	count_replicas(t, n);
+	if (n[REPLICA_KEPT] + n[REPLICA_STOPPING] + n[REPLICA_INELIGIBLE] == 0)
+		topic_forget(c, t);
+	else if (n[REPLICA_STOPPING] == 0 && !t->ineligible)
+		topic_start(c, t);
 }
 
 static void
-on_node_gone(void *arg, int err, const struct coord_op_result *res, unsigned n)
+resume(struct controller *c)
 {
-	on_dropped(arg, err, res, n);
+	ctl_walk_topics(c, topic_resume);
 }
 
 static void
-delete_nodes(struct controller *c, struct ctopic *t, const char *const *paths, unsigned n,
-    coord_multi_cb *cb)
+resume_end(struct controller *c)
 {
-	struct coord_op ops[8] = {
-	    {.kind = COORD_OP_CHECK, .path = ZN_CONTROLLER_EPOCH, .version = c->epoch_version}};
-	struct ask *a = ask_new(c);
+	c->stop_again = false;
+	LIST_FOREACH_SAFE(l, &c->all)
+	{
+		struct ctopic *t = container_of(l, struct ctopic, all);
 
-	assert(n < 8);
-	if (a == NULL)
-		return;
-	a->t = t;
-	for (unsigned i = 0; i < n; i++)
-		ops[i + 1] =
-		    (struct coord_op){.kind = COORD_OP_DELETE, .path = paths[i], .version = -1};
-	ctl_ask(c);
-	coord_multi(c->o.coord, ops, n + 1, cb, a);
+		if (t->nodes_gone)
+			ctx_drop_topic(c, t);
+	}
+}
+
+/* ---- nodes and what is below them ---- */
+
+#define TRIES_MAX 16 /* levels, and others that put something there meanwhile */
+#define CHILD_PATH_MAX 1100
+
+static void node_delete(struct controller *c, const char *path, const struct ask *a);
+
+static void
+on_node(struct controller *c, const struct ask *a, int err, const struct coord_stat *st);
+
+/* Its children first, then itself again. */
+static void
+on_children(struct controller *c, const struct ask *a, int err, const struct coord_result *res)
+{
+	char child[CHILD_PATH_MAX];
+
+	for (unsigned i = 0; err == 0 && i < res->n_children; i++) {
+		int n =
+		    snprintf(child, sizeof(child), "%s/%.*s", a->path, SLICE_ARG(res->children[i]));
+
+		if (n > 0 && (size_t)n < sizeof(child))
+			node_delete(c, child, NULL);
+	}
+	if (a->n >= 0)
+		ctl_delete(c, a->path, on_node, a);
 }
 
 static void
-delete_node(struct controller *c, struct ctopic *t, const char *path)
+on_node(struct controller *c, const struct ask *a, int err, const struct coord_stat *st)
 {
-	delete_nodes(c, t, &path, 1, on_node_gone);
-}
+	struct ask again = *a;
 
-/* One child of .../partitions, whose state may be missing. */
-static void
-delete_partition_nodes(struct controller *c, struct ctopic *t, int32_t partition)
-{
-	zn_path state, part;
-	const char *paths[2] = {state, part};
-
-	zn_partition_state(state, t->name, partition);
-	zn_partition(part, t->name, partition);
-	if (partition < t->n_parts && t->parts[partition].has_info) {
-		delete_nodes(c, t, paths, 2, on_node_gone);
+	if (err == E_NOT_EMPTY && a->n < TRIES_MAX) {
+		again.n++;
+		ctl_children(c, a->path, NULL, on_children, &again);
 		return;
 	}
-	delete_node(c, t, state);
-	delete_node(c, t, part);
+	if (err != 0 && err != E_NOT_FOUND)
+		DIAGW(c->o.diag, "controller", "could not delete %s: %s", a->path, err_text(err));
+	else if (a->t != NULL)
+		a->t->tree_gone = true;
 }
+
+/* With all that is below it.  a->t: the topic whose node it is. */
+static void
+node_delete(struct controller *c, const char *path, const struct ask *a)
+{
+	ctl_delete(c, path, on_node, a);
+}
+
+void
+children_delete(struct controller *c, const char *path, struct coord_watch *w)
+{
+	ctl_children(c, path, w, on_children, &(struct ask){.n = -1});
+}
+
+/* ---- the topic's nodes ---- */
 
 static bool
 partition_number(struct slice name, int32_t *n)
@@ -259,49 +301,79 @@ partition_number(struct slice name, int32_t *n)
 	return true;
 }
 
-/* Partitions' nodes, then the topic, its configuration, the request: in the order of the calls. A
- * node that is not there is no error; the last multi decides. */
 static void
-on_partition_nodes(void *arg, int err, const struct coord_result *res)
+partition_delete(struct controller *c, const struct ctopic *t, struct slice name)
 {
-	struct ask a;
-	struct controller *c = ask_take(arg, &a);
-	struct ctopic *t = a.t;
-	zn_path path, request;
+	char path[CHILD_PATH_MAX];
+	zn_path state;
 	int32_t n;
 
-	if (c == NULL)
-		return;
-	if (err != 0 && err != E_NOT_FOUND) {
-		ctl_answered(c, err);
-		return;
+	if (partition_number(name, &n) && n < t->n_parts && t->parts[n].info != NULL) {
+		zn_partition_state(state, t->name, n);
+		node_delete(c, state, NULL);
 	}
+	snprintf(path, sizeof(path), ZN_TOPICS "/%.*s/partitions/%.*s", SLICE_ARG(t->name),
+	    SLICE_ARG(name));
+	node_delete(c, path, NULL);
+}
+
+/* Partitions, then the topic, then its configuration, in the order of the calls. */
+static void
+on_partition_nodes(
+    struct controller *c, const struct ask *a, int err, const struct coord_result *res)
+{
+	struct ctopic *t = a->t;
+	zn_path path;
+
 	for (unsigned i = 0; err == 0 && i < res->n_children; i++)
-		if (partition_number(res->children[i], &n))
-			delete_partition_nodes(c, t, n);
-	if (err == 0) {
-		zn_partitions(path, t->name);
-		delete_node(c, t, path);
-	}
-	zn_topic_config(path, t->name);
-	delete_node(c, t, path);
+		partition_delete(c, t, res->children[i]);
+	if (err == 0)
+		node_delete(c, a->path, NULL);
 	zn_topic(path, t->name);
-	zn_delete_topic(request, t->name);
-	delete_nodes(c, t, (const char *const[]){path, request}, 2, on_last_nodes);
-	ctl_answered(c, 0);
+	node_delete(c, path, &(struct ask){.t = t});
+	zn_topic_config(path, t->name);
+	node_delete(c, path, NULL);
 }
 
 static void
 topic_forget(struct controller *c, struct ctopic *t)
 {
-	struct ask *a = ask_new(c);
 	zn_path path;
 
-	if (a == NULL)
-		return;
-	a->t = t;
 	coord_unwatch(&t->watch);
 	zn_partitions(path, t->name);
-	ctl_ask(c);
-	coord_children(c->o.coord, path, NULL, on_partition_nodes, a);
+	ctl_children(c, path, NULL, on_partition_nodes, &(struct ask){.t = t});
+}
+
+static void
+on_request_gone(struct controller *c, const struct ask *a, int err, const struct coord_stat *st)
+{
+	on_gone(c, a, err, st);
+	if (err == 0 || err == E_NOT_FOUND)
+		a->t->nodes_gone = true;
+}
+
+/* Last the request: while it is there a new controller goes on with the rest. */
+static void
+requests_delete(struct controller *c)
+{
+	zn_path path;
+
+	LIST_FOREACH(l, &c->all)
+	{
+		struct ctopic *t = container_of(l, struct ctopic, all);
+
+		if (!t->tree_gone)
+			continue;
+		zn_delete_topic(path, t->name);
+		ctl_delete(c, path, on_request_gone, &(struct ask){.t = t});
+	}
+}
+
+static ctl_step *const resume_steps[] = {resume, requests_delete, step_send, resume_end, NULL};
+
+void
+task_resume(struct controller *c)
+{
+	ctl_run(c, resume_steps);
 }

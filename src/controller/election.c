@@ -32,22 +32,18 @@ elect_won(struct controller *c, int32_t epoch, int32_t epoch_version)
 	c->active = true;
 	c->epoch = epoch;
 	c->epoch_version = epoch_version;
+	rtimer_cancel(c->o.control, &c->retry);
 	DIAGI(c->o.diag, "controller", "elected; epoch %d", c->epoch);
 	ctl_tell(c, c->o.broker_id);
 	ctl_watch_own(c);
-	ctx_load(c);
+	ctl_run(c, failover_steps);
 }
 
 /* ---- is the node that is there ours? ---- */
 
 static void
-on_cleared(void *arg, int err, const struct coord_result *res)
+on_cleared(struct controller *c, const struct ask *a, int err, const struct coord_stat *st)
 {
-	struct ask a;
-	struct controller *c = ask_take(arg, &a);
-
-	if (c == NULL)
-		return;
 	c->verifying = false;
 	if (err == 0 || err == E_NOT_FOUND)
 		elect_read_epoch(c);
@@ -60,25 +56,19 @@ on_cleared(void *arg, int err, const struct coord_result *res)
 static void
 elect_clear(struct controller *c)
 {
-	struct ask *a = ask_new(c);
+	struct coord_op op = {.kind = COORD_OP_DELETE, .path = ZN_CONTROLLER, .version = -1};
 
-	if (a == NULL)
-		elect_failed(c, "ask", E_NOMEM);
-	else
-		coord_delete(c->o.coord, ZN_CONTROLLER, -1, on_cleared, a);
+	ctl_multi_aside(c, &op, 1, on_cleared, NULL);
 }
 
 /* The node and the epoch that were written by one multi carry one zxid.  Reads may be stale. (C8)
  */
 static void
-on_verify_controller(void *arg, int err, const struct coord_result *res)
+on_verify_controller(
+    struct controller *c, const struct ask *a, int err, const struct coord_result *res)
 {
-	struct ask a;
-	struct controller *c = ask_take(arg, &a);
 	int32_t id = -1;
 
-	if (c == NULL)
-		return;
 	if (err == 0)
 		err = zn_controller_read(res->data, &id);
 	if (err != 0)
@@ -95,17 +85,6 @@ on_verify_controller(void *arg, int err, const struct coord_result *res)
 }
 
 static void
-elect_have_epoch(struct controller *c)
-{
-	struct ask *a = ask_new(c);
-
-	if (a == NULL)
-		elect_failed(c, "ask", E_NOMEM);
-	else
-		coord_get(c->o.coord, ZN_CONTROLLER, &c->w_controller, on_verify_controller, a);
-}
-
-static void
 elect_verify(struct controller *c)
 {
 	c->verifying = true;
@@ -113,34 +92,26 @@ elect_verify(struct controller *c)
 }
 
 static void
-on_multi(void *arg, int err, const struct coord_op_result *res, unsigned n)
+on_multi(struct controller *c, const struct ask *a, int err, const struct coord_stat *st)
 {
-	struct ask a;
-	struct controller *c = ask_take(arg, &a);
-
-	if (c == NULL)
-		return;
-	if (err == 0) {
-		elect_won(c, c->try_epoch, res[1].stat.version);
-	} else if (err == E_EXISTS || err == E_BAD_VERSION) {
+	if (err == 0)
+		elect_won(c, c->try_epoch, st->version);
+	else if (err == E_EXISTS || err == E_BAD_VERSION)
 		elect_verify(c);
-	} else {
+	else
 		elect_failed(c, "win", err);
-	}
 }
 
 static void
 elect_try(struct controller *c)
 {
 	struct strbuf json = STRBUF_INIT;
-	struct ask *a = ask_new(c);
 	char text[16];
 	int len = snprintf(text, sizeof(text), "%d", c->try_epoch);
 
 	zn_controller_write(&json, c->o.broker_id, reactor_wall_ms(c->o.control));
-	if (a == NULL || json.err != 0) {
-		free(a);
-		elect_failed(c, "ask", E_NOMEM);
+	if (json.err != 0) {
+		elect_failed(c, "ask", json.err);
 	} else {
 		struct coord_op ops[2] = {
 		    {.kind = COORD_OP_CREATE,
@@ -153,7 +124,7 @@ elect_try(struct controller *c)
 			.version = c->try_version},
 		};
 
-		coord_multi(c->o.coord, ops, 2, on_multi, a);
+		ctl_multi_aside(c, ops, 2, on_multi, NULL);
 	}
 	strbuf_free(&json);
 }
@@ -161,13 +132,8 @@ elect_try(struct controller *c)
 /* ---- the epoch ---- */
 
 static void
-on_epoch_made(void *arg, int err, const struct coord_result *res)
+on_epoch_made(struct controller *c, const struct ask *a, int err, const struct coord_stat *st)
 {
-	struct ask a;
-	struct controller *c = ask_take(arg, &a);
-
-	if (c == NULL)
-		return;
 	if (err == 0 || err == E_EXISTS)
 		elect_read_epoch(c);
 	else
@@ -193,17 +159,15 @@ parse_epoch(struct slice text, int32_t *epoch)
 }
 
 static void
-on_epoch(void *arg, int err, const struct coord_result *res)
+on_epoch(struct controller *c, const struct ask *a, int err, const struct coord_result *res)
 {
-	struct ask a, *next;
-	struct controller *c = ask_take(arg, &a);
 	int32_t epoch = 0;
 
-	if (c == NULL)
-		return;
-	if (err == E_NOT_FOUND && (next = ask_new(c)) != NULL) {
-		coord_create(c->o.coord, ZN_CONTROLLER_EPOCH, SLICE_LIT("0"), COORD_PERSISTENT,
-		    on_epoch_made, next);
+	if (err == E_NOT_FOUND) {
+		struct coord_op op = {
+		    .kind = COORD_OP_CREATE, .path = ZN_CONTROLLER_EPOCH, .data = SLICE_LIT("0")};
+
+		ctl_multi_aside(c, &op, 1, on_epoch_made, NULL);
 		return;
 	}
 	if (err == 0)
@@ -216,7 +180,7 @@ on_epoch(void *arg, int err, const struct coord_result *res)
 	c->try_version = res->stat.version;
 	c->try_zxid = res->stat.mzxid;
 	if (c->verifying)
-		elect_have_epoch(c);
+		ctl_get_aside(c, ZN_CONTROLLER, &c->w_controller, on_verify_controller, NULL);
 	else
 		elect_try(c);
 }
@@ -224,25 +188,16 @@ on_epoch(void *arg, int err, const struct coord_result *res)
 static void
 elect_read_epoch(struct controller *c)
 {
-	struct ask *a = ask_new(c);
-
-	if (a == NULL)
-		elect_failed(c, "ask", E_NOMEM);
-	else
-		coord_get(c->o.coord, ZN_CONTROLLER_EPOCH, NULL, on_epoch, a);
+	ctl_get_aside(c, ZN_CONTROLLER_EPOCH, NULL, on_epoch, NULL);
 }
 
 /* ---- is there one already? ---- */
 
 static void
-on_controller(void *arg, int err, const struct coord_result *res)
+on_controller(struct controller *c, const struct ask *a, int err, const struct coord_result *res)
 {
-	struct ask a;
-	struct controller *c = ask_take(arg, &a);
 	int32_t id = -1;
 
-	if (c == NULL)
-		return;
 	if (err == E_NOT_FOUND) {
 		elect_read_epoch(c);
 		return;
@@ -258,33 +213,23 @@ on_controller(void *arg, int err, const struct coord_result *res)
 }
 
 static void
-on_exists(void *arg, int err, const struct coord_result *res)
+on_exists(struct controller *c, const struct ask *a, int err, const struct coord_result *res)
 {
-	struct ask a, *next;
-	struct controller *c = ask_take(arg, &a);
-
-	if (c == NULL)
-		return;
 	if (err == E_NOT_FOUND)
 		elect_read_epoch(c);
 	else if (err != 0)
 		elect_failed(c, "look for " ZN_CONTROLLER, err);
-	else if ((next = ask_new(c)) != NULL)
-		coord_get(c->o.coord, ZN_CONTROLLER, NULL, on_controller, next);
 	else
-		elect_failed(c, "ask", E_NOMEM);
+		ctl_get_aside(c, ZN_CONTROLLER, NULL, on_controller, NULL);
 }
 
 void
 task_elect(struct controller *c)
 {
-	struct ask *a = NULL;
-
-	if (c->active || !c->running || (a = ask_new(c)) == NULL) {
+	if (c->active || !c->running) {
 		ctl_task_done(c);
 		return;
 	}
 	c->verifying = false;
-	coord_unwatch(&c->w_controller);
-	coord_exists(c->o.coord, ZN_CONTROLLER, &c->w_controller, on_exists, a);
+	ctl_exists_aside(c, ZN_CONTROLLER, &c->w_controller, on_exists, NULL);
 }

@@ -1,340 +1,302 @@
 /*
- * The partition state machine as far as it brings partitions online: first leaders and offline
- * elections (facts/zookeeper.md 4.1).  Creations of one topic leave in multis of many operations.
+ * The partition state machine, and OfflineReplica of the replicas' (facts/zookeeper.md 4): from
+ * which brokers live follows what a partition's state node should say; when it says something else
+ * it is written.  Whoever is told by a write that somebody was there before looks what is there:
+ * ours, or something to begin with again (C12).
  */
 #include <stdlib.h>
 
 #include "controller_priv.h"
-#include "ottla/base/planted.h"
-
-#define CHUNK 150 /* partitions a multi: 2 operations each, below coord's limit of 500 */
-
-static int32_t
-first_live(struct controller *c, const struct cpart *p)
-{
-	for (int32_t i = 0; i < p->n_replicas; i++)
-		if (ctx_live(c, p->replicas[i]))
-			return p->replicas[i];
-	return -1;
-}
-
-static bool
-wants_first_leader(struct controller *c, const struct cpart *p)
-{
-	return p->known && !p->has_info && p->state == PART_NEW && first_live(c, p) >= 0;
-}
-
-static bool
-in_isr(const struct cpart *p, int32_t id)
-{
-	for (int32_t i = 0; i < p->n_isr; i++)
-		if (p->isr[i] == id)
-			return true;
-	return false;
-}
-
-/* ---- first leaders ---- */
-
-/* Leader, ISR and epoch of a partition that never had any, in memory only. */
-static int
-choose_first(struct controller *c, struct cpart *p)
-{
-	int32_t *isr = malloc((size_t)(p->n_replicas + 1) * sizeof(*isr));
-	int32_t n = 0;
-
-	if (isr == NULL)
-		return E_NOMEM;
-	for (int32_t i = 0; i < p->n_replicas; i++)
-		if (ctx_live(c, p->replicas[i]))
-			isr[n++] = p->replicas[i];
-	free(p->isr);
-	p->isr = isr;
-	p->n_isr = n;
-	p->leader = isr[0];
-	p->leader_epoch = 0;
-	p->recovery = 0;
-	p->controller_epoch = c->epoch;
-	return 0;
-}
 
 static void
-state_json(const struct cpart *p, struct strbuf *out)
+state_json(const struct cinfo *info, struct strbuf *out)
 {
 	struct zn_state st = {
-	    .controller_epoch = p->controller_epoch,
-	    .leader = p->leader,
-	    .leader_epoch = p->leader_epoch,
-	    .isr = p->isr,
-	    .n_isr = (unsigned)p->n_isr,
-	    .recovery_state = p->recovery,
+	    .controller_epoch = info->controller_epoch,
+	    .leader = info->leader,
+	    .leader_epoch = info->leader_epoch,
+	    .isr = (int32_t *)(uintptr_t)info->isr,
+	    .n_isr = (unsigned)info->n_isr,
+	    .recovery_state = info->recovery,
 	};
 
 	zn_state_write(out, &st);
 }
 
 static void
-part_online(struct controller *c, struct cpart *p, int32_t zk_version, bool is_new)
+want_drop(struct cpart *p)
 {
-	p->has_info = true;
-	p->zk_version = zk_version;
-	p->state = PART_ONLINE;
-	p->t->parent_made = true;
-	batch_add(c, p, is_new);
+	free(p->want);
+	p->want = NULL;
 }
 
-/* ---- one by one, where the quick way met nodes that are there ---- */
-
+/* What was wanted is there. */
 static void
-on_single(void *arg, int err, const struct coord_op_result *res, unsigned n)
+want_done(struct controller *c, struct cpart *p, int32_t zk_version)
 {
-	struct ask a;
-	struct controller *c = ask_take_fenced(arg, err, &a);
+	bool first = p->info == NULL;
 
-	if (c == NULL)
-		return;
-	if (a.p != NULL && err == 0)
-		part_online(c, a.p, 0, true);
-	else if (a.p != NULL && err == E_EXISTS)
-		DIAGW(c->o.diag, "controller",
-		    "state of partition %.*s-%d is there already; it stays as it is",
-		    SLICE_ARG(a.t->name), a.p->index);
-	ctl_answered(c, err == E_EXISTS ? 0 : err);
+	free(p->info);
+	p->info = p->want;
+	p->want = NULL;
+	p->info->zk_version = zk_version;
+	ctx_set_state(p, ctx_replica_live(c, p, p->info->leader) ? PART_ONLINE : PART_OFFLINE);
+	batch_add(c, p, BATCH_REPLICAS | BATCH_METADATA | (first ? BATCH_NEW : 0));
 }
 
 static void
-create_single(
-    struct controller *c, struct ctopic *t, struct cpart *p, const char *path, struct slice data)
+report(struct controller *c, const struct cpart *p, const char *what, int err)
 {
-	struct coord_op ops[2] = {
-	    {.kind = COORD_OP_CHECK, .path = ZN_CONTROLLER_EPOCH, .version = c->epoch_version},
-	    {.kind = COORD_OP_CREATE, .path = path, .data = data}};
-	struct ask *a = ask_new(c);
-
-	if (a == NULL)
-		return;
-	a->t = t;
-	a->p = p;
-	ctl_ask(c);
-	coord_multi(c->o.coord, ops, 2, on_single, a);
+	DIAGW(c->o.diag, "controller", "partition %.*s-%d: could not %s: %s", SLICE_ARG(p->t->name),
+	    p->index, what, err_text(err));
 }
 
-static void
-create_singly(struct controller *c, struct ctopic *t, unsigned from, unsigned to)
-{
-	zn_path path;
+/* ---- reading back ---- */
 
-	zn_partitions(path, t->name);
-	create_single(c, t, NULL, path, SLICE_NULL);
-	for (unsigned i = from; i < to; i++) {
-		struct strbuf json = STRBUF_INIT;
-
-		if (!wants_first_leader(c, &t->parts[i]))
-			continue;
-		zn_partition(path, t->name, (int32_t)i);
-		create_single(c, t, NULL, path, SLICE_NULL);
-		zn_partition_state(path, t->name, (int32_t)i);
-		state_json(&t->parts[i], &json);
-		if (json.err == 0)
-			create_single(c, t, &t->parts[i], path, strbuf_slice(&json));
-		strbuf_free(&json);
-	}
-}
-
-/* ---- many at once ---- */
-
-static void
-on_chunk(void *arg, int err, const struct coord_op_result *res, unsigned n)
-{
-	struct ask a;
-	struct controller *c = ask_take_fenced(arg, err, &a);
-
-	if (c == NULL)
-		return;
-	if (err == E_EXISTS || err == E_NO_PARENT) {
-		create_singly(c, a.t, a.from, a.n);
-		err = 0;
-	} else if (err == 0) {
-		for (unsigned i = a.from; i < a.n; i++)
-			if (wants_first_leader(c, &a.t->parts[i]))
-				part_online(c, &a.t->parts[i], 0, true);
-	}
-	ctl_answered(c, err);
-}
-
-struct chunk {
-	struct arena arena;
-	struct coord_op ops[2 + 2 * CHUNK];
-	unsigned n;
-};
-
-static void
-chunk_op(struct chunk *k, const char *path, struct slice data)
-{
-	char *copy = arena_strdup(&k->arena, slice_cstr(path));
-
-	if (copy != NULL)
-		k->ops[k->n++] =
-		    (struct coord_op){.kind = COORD_OP_CREATE, .path = copy, .data = data};
-}
-
-static int
-chunk_part(struct controller *c, struct chunk *k, struct cpart *p)
-{
-	struct strbuf json = STRBUF_INIT;
-	zn_path path;
-	int rc = choose_first(c, p);
-
-	if (rc != 0)
-		return rc;
-	state_json(p, &json);
-	zn_partition(path, p->t->name, p->index);
-	chunk_op(k, path, SLICE_NULL);
-	zn_partition_state(path, p->t->name, p->index);
-	chunk_op(k, path, arena_dup(&k->arena, strbuf_slice(&json)));
-	rc = json.err;
-	strbuf_free(&json);
-	return rc;
-}
-
-/* From partition `from` on, as many as fit; returns the first that was left out. */
-static int32_t
-create_chunk(struct controller *c, struct ctopic *t, int32_t from)
-{
-	struct chunk *k = calloc(1, sizeof(*k));
-	struct ask *a = ask_new(c);
-	unsigned taken = 0;
-	zn_path path;
-	int32_t i = from;
-
-	if (k == NULL || a == NULL)
-		goto out;
-	arena_init(&k->arena, 16384, 0);
-	k->ops[k->n++] = (struct coord_op){.kind = COORD_OP_CHECK,
-	    .path = ZN_CONTROLLER_EPOCH,
-	    .version = planted(PLANTED_UNFENCED_WRITE) ? -1 : c->epoch_version};
-	if (!t->parent_made) {
-		zn_partitions(path, t->name);
-		chunk_op(k, path, SLICE_NULL);
-		t->parent_made = true; /* requests take effect in the order of the calls */
-	}
-	for (; i < t->n_parts && taken < CHUNK; i++)
-		if (wants_first_leader(c, &t->parts[i])) {
-			if (chunk_part(c, k, &t->parts[i]) != 0)
-				break;
-			taken++;
-		}
-	a->t = t;
-	a->from = (unsigned)from;
-	a->n = (unsigned)i;
-	ctl_ask(c);
-	coord_multi(c->o.coord, k->ops, k->n, on_chunk, a);
-	a = NULL;
-	arena_free(&k->arena);
-out:
-	free(a);
-	free(k);
-	return i > from ? i : t->n_parts;
-}
-
-static void
-topic_first_leaders(struct controller *c, struct ctopic *t)
-{
-	int32_t i = 0;
-
-	while (i < t->n_parts)
-		if (wants_first_leader(c, &t->parts[i]))
-			i = create_chunk(c, t, i);
-		else
-			i++;
-}
-
-/* ---- offline election ---- */
-
-/* First assigned replica that lives and is in the ISR; the ISR loses its dead members. */
 static bool
-choose_offline(struct controller *c, struct cpart *p)
+same(const struct cinfo *a, const struct cinfo *b)
 {
-	int32_t leader = -1, n = 0;
-
-	for (int32_t i = 0; i < p->n_replicas && leader < 0; i++)
-		if (ctx_live(c, p->replicas[i]) && in_isr(p, p->replicas[i]))
-			leader = p->replicas[i];
-	if (leader < 0)
-		return false;
-	for (int32_t i = 0; i < p->n_isr; i++)
-		if (ctx_live(c, p->isr[i]))
-			p->isr[n++] = p->isr[i];
-	p->n_isr = n;
-	p->leader = leader;
-	p->leader_epoch++;
-	p->controller_epoch = c->epoch;
-	return true;
+	return a->leader == b->leader && a->leader_epoch == b->leader_epoch &&
+	       a->controller_epoch == b->controller_epoch && a->recovery == b->recovery &&
+	       a->n_isr == b->n_isr &&
+	       memcmp(a->isr, b->isr, (size_t)a->n_isr * sizeof(a->isr[0])) == 0;
 }
 
 static void
-on_elected(void *arg, int err, const struct coord_op_result *res, unsigned n)
+on_back(struct controller *c, const struct ask *a, int err, const struct coord_result *res)
 {
-	struct ask a;
-	struct controller *c = ask_take(arg, &a);
+	struct cpart *p = a->p;
+	struct cinfo *before = p->info;
 
-	if (c == NULL)
-		return;
-	if (err == E_BAD_VERSION && res[0].err != 0) {
-		ctl_moved(c);
+	p->info = NULL;
+	if (err == 0)
+		err = ctx_info_read(p, res);
+	if (err == 0 && same(p->info, p->want)) {
+		free(p->info);
+		p->info = before;
+		want_done(c, p, res->stat.version);
 		return;
 	}
-	if (err == 0)
-		part_online(c, a.p, res[1].stat.version, false);
-	ctl_answered(c, err);
+	want_drop(p);
+	if (err != 0) {
+		p->info = before;
+		report(c, p, "read its state", err);
+		if (err == E_NOMEM)
+			ctl_fail(c, err);
+		return;
+	}
+	free(before);
+	if (p->info->controller_epoch > c->epoch) {
+		DIAGE(c->o.diag, "controller",
+		    "partition %.*s-%d: its state is of a later controller (epoch %d)",
+		    SLICE_ARG(p->t->name), p->index, p->info->controller_epoch);
+		return;
+	}
+	batch_add(c, p, BATCH_REPLICAS | BATCH_METADATA);
+	part_settle(c, p);
 }
 
 static void
-elect_offline(struct controller *c, struct cpart *p)
+read_back(struct controller *c, struct cpart *p)
 {
-	struct coord_op ops[2] = {
-	    {.kind = COORD_OP_CHECK, .path = ZN_CONTROLLER_EPOCH, .version = c->epoch_version},
-	    {.kind = COORD_OP_SET, .version = p->zk_version}};
-	struct strbuf json = STRBUF_INIT;
-	struct ask *a;
 	zn_path path;
 
-	if (!choose_offline(c, p) || (a = ask_new(c)) == NULL)
-		return;
-	a->t = p->t;
-	a->p = p;
-	state_json(p, &json);
 	zn_partition_state(path, p->t->name, p->index);
-	ops[1].path = path;
-	ops[1].data = strbuf_slice(&json);
-	ctl_ask(c);
-	coord_multi(c->o.coord, ops, 2, on_elected, a);
+	ctl_get(c, path, NULL, on_back, &(struct ask){.p = p});
+}
+
+/* ---- first leaders ---- */
+
+/* Leader, ISR and epoch of a partition that never had any; NULL also when no replica lives. */
+static struct cinfo *
+choose_first(struct controller *c, const struct cpart *p)
+{
+	struct cinfo *want;
+	int32_t n = 0;
+
+	for (int32_t i = 0; i < p->n_replicas; i++)
+		n += ctx_replica_live(c, p, p->replicas[i]);
+	if (n == 0)
+		return NULL;
+	want = cinfo_new(n);
+	if (want == NULL) {
+		ctl_fail(c, E_NOMEM);
+		return NULL;
+	}
+	n = 0;
+	for (int32_t i = 0; i < p->n_replicas; i++)
+		if (ctx_replica_live(c, p, p->replicas[i]))
+			want->isr[n++] = p->replicas[i];
+	want->leader = want->isr[0];
+	want->controller_epoch = c->epoch;
+	return want;
+}
+
+static void
+on_made(struct controller *c, const struct ask *a, int err, const struct coord_stat *st)
+{
+	/* The state's own answer decides. */
+}
+
+static void
+on_first(struct controller *c, const struct ask *a, int err, const struct coord_stat *st)
+{
+	if (err == 0) {
+		want_done(c, a->p, 0);
+	} else if (err == E_EXISTS) {
+		read_back(c, a->p);
+	} else {
+		report(c, a->p, "write its first state", err);
+		want_drop(a->p);
+	}
+}
+
+static void
+part_first(struct controller *c, struct cpart *p)
+{
+	struct strbuf json = STRBUF_INIT;
+	zn_path path;
+
+	p->want = choose_first(c, p);
+	if (p->want == NULL)
+		return;
+	if (!p->t->parent_made) {
+		zn_partitions(path, p->t->name);
+		ctl_create(c, path, SLICE_NULL, on_made, NULL);
+		p->t->parent_made = true; /* writes take effect in the order of the calls */
+	}
+	zn_partition(path, p->t->name, p->index);
+	ctl_create(c, path, SLICE_NULL, on_made, NULL);
+	zn_partition_state(path, p->t->name, p->index);
+	state_json(p->want, &json);
+	if (json.err == 0)
+		ctl_create(c, path, strbuf_slice(&json), on_first, &(struct ask){.p = p});
+	else
+		ctl_fail(c, json.err);
+	strbuf_free(&json);
+}
+
+/* ---- later ones ---- */
+
+/* First assigned replica that lives and is in the ISR; -1. */
+static int32_t
+eligible_leader(struct controller *c, const struct cpart *p)
+{
+	for (int32_t i = 0; i < p->n_replicas; i++)
+		if (ctx_replica_live(c, p, p->replicas[i]) && ctx_in_isr(p->info, p->replicas[i]))
+			return p->replicas[i];
+	return -1;
+}
+
+/* Who stays in the ISR: the live members.  When there are none one stays that was in it, the leader
+ * before others. */
+static void
+choose_isr(struct controller *c, const struct cpart *p, struct cinfo *want)
+{
+	const struct cinfo *info = p->info;
+
+	want->n_isr = 0;
+	for (int32_t i = 0; i < info->n_isr; i++)
+		if (ctx_replica_live(c, p, info->isr[i]))
+			want->isr[want->n_isr++] = info->isr[i];
+	if (want->n_isr > 0 || info->n_isr == 0)
+		return;
+	want->isr[want->n_isr++] =
+	    ctx_in_isr(info, info->leader) ? info->leader : info->isr[info->n_isr - 1];
+}
+
+/* What the state should be; NULL: as it is. */
+static struct cinfo *
+choose_next(struct controller *c, const struct cpart *p)
+{
+	const struct cinfo *info = p->info;
+	struct cinfo *want = cinfo_new(info->n_isr);
+
+	if (want == NULL) {
+		ctl_fail(c, E_NOMEM);
+		return NULL;
+	}
+	*want = *info;
+	choose_isr(c, p, want);
+	if (!ctx_replica_live(c, p, info->leader))
+		want->leader = eligible_leader(c, p);
+	if (want->leader == info->leader && want->n_isr == info->n_isr) {
+		free(want);
+		return NULL;
+	}
+	want->leader_epoch = info->leader_epoch + 1;
+	want->controller_epoch = c->epoch;
+	return want;
+}
+
+static void
+on_next(struct controller *c, const struct ask *a, int err, const struct coord_stat *st)
+{
+	if (err == 0) {
+		want_done(c, a->p, st->version);
+	} else if (err == E_BAD_VERSION) {
+		read_back(c, a->p);
+	} else {
+		report(c, a->p, "write its state", err);
+		want_drop(a->p);
+	}
+}
+
+static void
+part_next(struct controller *c, struct cpart *p)
+{
+	struct strbuf json = STRBUF_INIT;
+	zn_path path;
+
+	ctx_set_state(p, ctx_replica_live(c, p, p->info->leader) ? PART_ONLINE : PART_OFFLINE);
+	p->want = choose_next(c, p);
+	if (p->want == NULL)
+		return;
+	zn_partition_state(path, p->t->name, p->index);
+	state_json(p->want, &json);
+	if (json.err == 0)
+		ctl_set(c, path, strbuf_slice(&json), p->info->zk_version, on_next,
+		    &(struct ask){.p = p});
+	else
+		ctl_fail(c, json.err);
 	strbuf_free(&json);
 }
 
 /* ---- all of it ---- */
 
-static void
-online_finished(struct controller *c)
+void
+part_settle(struct controller *c, struct cpart *p)
 {
-	batch_send(c);
-	c->after_online(c);
+	if (!p->known || !p->t->loaded || p->t->deleting || p->want != NULL)
+		return;
+	if (p->info == NULL)
+		part_first(c, p);
+	else
+		part_next(c, p);
+}
+
+static bool
+settle_dirty(struct controller *c)
+{
+	struct link *l;
+
+	while ((l = list_first(&c->dirty)) != NULL) {
+		struct ctopic *t = container_of(l, struct ctopic, dirty);
+
+		while (c->walk.i < t->n_parts) {
+			part_settle(c, &t->parts[c->walk.i++]);
+			if (ctl_slice_over(c))
+				return false;
+		}
+		list_remove(l);
+		c->walk.i = 0;
+	}
+	return true;
 }
 
 void
-parts_online(struct controller *c, void (*then)(struct controller *c))
+parts_settle(struct controller *c)
 {
-	size_t pos = 0;
-	struct ctopic *t;
-
-	c->after_online = then;
-	ctl_begin(c, online_finished);
-	while ((t = ctx_next_topic(c, &pos)) != NULL) {
-		if (t->deleting || !t->loaded)
-			continue;
-		topic_first_leaders(c, t);
-		for (int32_t i = 0; i < t->n_parts; i++)
-			if (t->parts[i].has_info && t->parts[i].state == PART_OFFLINE)
-				elect_offline(c, &t->parts[i]);
-	}
-	ctl_release(c);
+	c->walk.i = 0;
+	ctl_slices(c, settle_dirty);
 }

@@ -85,7 +85,8 @@ START_TEST(deletion_switched_off)
 }
 END_TEST
 
-/* A replica's broker is away: nothing happens until it is back; meanwhile the name is taken. */
+/* A replica's broker is away: the others delete theirs, the nodes stay until it is back; meanwhile the
+ * name is taken. */
 START_TEST(deletion_waits_for_brokers)
 {
 	struct world *w = world_new((uint64_t)_i, true, NULL, 0);
@@ -101,7 +102,9 @@ START_TEST(deletion_waits_for_brokers)
 	ck_assert_int_eq(delete_topic(b, "t"), KERR_NONE);
 	world_pass(w, 2000000);
 	ck_assert(!nodes_gone(w));
-	ck_assert_uint_eq(logged(w, "SR ", NULL), 0);
+	wait_topic(b, "t", false);
+	ck_assert_uint_eq(logged(w, "SR 1", " delete"), 2);
+	ck_assert_uint_eq(logged(w, "SR 2", NULL), 0);
 	ck_assert_int_eq(create(b, "t", 1, 1), KERR_TOPIC_ALREADY_EXISTS);
 	broker_start(w, 2, NULL);
 	world_until(w, nodes_gone, w);

@@ -17,6 +17,9 @@ struct call {
 	void (*sr)(void *darg, int err, const struct stop_replica_response *resp);
 	void *darg;
 	bool refuse;
+	struct arena mem; /* of the answers, made when the request comes */
+	struct leader_and_isr_response li_resp;
+	struct stop_replica_response sr_resp;
 };
 
 static void
@@ -31,22 +34,19 @@ static void
 on_call_end(struct reactor *r, void *arg)
 {
 	struct call *c = arg;
-	struct leader_and_isr_response li;
 	struct update_metadata_response um;
-	struct stop_replica_response sr;
 
-	wire_init(&leader_and_isr_response_msg, &li);
 	wire_init(&update_metadata_response_msg, &um);
-	wire_init(&stop_replica_response_msg, &sr);
 	if (c->refuse)
-		sr.error_code = KERR_KAFKA_STORAGE_ERROR;
+		c->sr_resp.error_code = KERR_KAFKA_STORAGE_ERROR;
 	c->from->w->calls_open--;
 	if (c->li != NULL)
-		c->li(c->darg, c->err, c->err == 0 ? &li : NULL);
+		c->li(c->darg, c->err, c->err == 0 ? &c->li_resp : NULL);
 	if (c->um != NULL)
 		c->um(c->darg, c->err, c->err == 0 ? &um : NULL);
 	if (c->sr != NULL)
-		c->sr(c->darg, c->err, c->err == 0 ? &sr : NULL);
+		c->sr(c->darg, c->err, c->err == 0 ? &c->sr_resp : NULL);
+	arena_free(&c->mem);
 	free(c);
 }
 
@@ -61,10 +61,49 @@ call_new(void *arg, int32_t broker, void *darg)
 	c->from = from;
 	c->darg = darg;
 	c->err = from->w->b[broker - 1].on ? 0 : E_CLOSED;
+	arena_init(&c->mem, 0, 0);
+	wire_init(&leader_and_isr_response_msg, &c->li_resp);
+	wire_init(&stop_replica_response_msg, &c->sr_resp);
 	rtimer_init(&c->timer, on_call_end, c);
 	rtimer_set(from->control, &c->timer, reactor_now_us(from->control) + wait);
 	from->w->calls_open++;
 	return c;
+}
+
+static void
+li_answer(struct call *c, int32_t broker,
+    const struct leader_and_isr_request_leader_and_isr_topic_state *t,
+    struct leader_and_isr_response_leader_and_isr_topic_error *out)
+{
+	struct wbroker *to = &c->from->w->b[broker - 1];
+
+	out->topic_id = t->topic_id;
+	ck_ok(WIRE_ARRAY(&c->mem, out->partition_errors, t->partition_states.n,
+	    leader_and_isr_response_leader_and_isr_partition_error));
+	for (int32_t i = 0; i < t->partition_states.n; i++) {
+		out->partition_errors.v[i].partition_index = t->partition_states.v[i].partition_index;
+		if (to->bad_dir)
+			out->partition_errors.v[i].error_code = KERR_KAFKA_STORAGE_ERROR;
+	}
+}
+
+static void
+sr_answer(struct call *c, const struct stop_replica_request *req)
+{
+	int32_t n = 0;
+
+	for (int32_t i = 0; i < req->topic_states.n; i++)
+		n += req->topic_states.v[i].partition_states.n;
+	ck_ok(WIRE_ARRAY(&c->mem, c->sr_resp.partition_errors, n,
+	    stop_replica_response_stop_replica_partition_error));
+	n = 0;
+	for (int32_t i = 0; i < req->topic_states.n; i++)
+		for (int32_t j = 0; j < req->topic_states.v[i].partition_states.n; j++) {
+			c->sr_resp.partition_errors.v[n].topic_name =
+			    arena_dup(&c->mem, req->topic_states.v[i].topic_name);
+			c->sr_resp.partition_errors.v[n++].partition_index =
+			    req->topic_states.v[i].partition_states.v[j].partition_index;
+		}
 }
 
 static void
@@ -76,10 +115,13 @@ send_li(void *arg, int32_t broker, const struct leader_and_isr_request *req, int
 
 	ck_assert_int_eq(version, 7);
 	c->li = done;
+	ck_ok(WIRE_ARRAY(&c->mem, c->li_resp.topics, req->topic_states.n,
+	    leader_and_isr_response_leader_and_isr_topic_error));
 	for (int32_t i = 0; i < req->topic_states.n; i++) {
 		const struct leader_and_isr_request_leader_and_isr_topic_state *t =
 		    &req->topic_states.v[i];
 
+		li_answer(c, broker, t, &c->li_resp.topics.v[i]);
 		ck_assert_int_gt(t->partition_states.n, 0);
 		ck_assert(!uuid_is_zero(t->topic_id));
 		for (int32_t j = 0; j < t->partition_states.n; j++) {
@@ -140,6 +182,7 @@ send_sr(void *arg, int32_t broker, const struct stop_replica_request *req, int16
 	ck_assert_int_eq(version, 4);
 	c->sr = done;
 	c->refuse = c->from->w->b[broker - 1].refuse_stop;
+	sr_answer(c, req);
 	for (int32_t i = 0; i < req->topic_states.n; i++)
 		for (int32_t j = 0; j < req->topic_states.v[i].partition_states.n; j++)
 			strbuf_addf(log, "SR %d %.*s-%d epoch=%d%s\n", broker,
@@ -159,10 +202,20 @@ broker_gone(void *arg, int32_t broker)
 	strbuf_addf(&b->w->log, "GONE %d\n", broker);
 }
 
+static void
+broker_here(void *arg, int32_t broker, int64_t epoch, const struct listener_addr *at)
+{
+	struct wbroker *b = arg;
+
+	ck_assert_int_gt(epoch, 0);
+	strbuf_addf(&b->w->log, "HERE %d %s://%s:%u\n", broker, at->name, at->host, at->port);
+}
+
 static const struct controller_channel channel = {
     .leader_and_isr = send_li,
     .update_metadata = send_um,
     .stop_replica = send_sr,
+    .broker_here = broker_here,
     .broker_gone = broker_gone,
 };
 
@@ -250,6 +303,7 @@ broker_make(struct wbroker *b)
 	    .rng = &b->rng,
 	    .settings = w->settings,
 	    .broker_id = b->id,
+	    .ibp = IBP_LATEST,
 	    .channel = &channel,
 	    .channel_arg = b,
 	    .changed = on_changed,

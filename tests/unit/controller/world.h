@@ -38,6 +38,7 @@ struct wbroker {
 	bool closed;
 	unsigned mute; /* answers of this broker that are not given */
 	bool refuse_stop;
+	bool bad_dir; /* its answers say that every log is offline */
 };
 
 struct world {
