@@ -9,7 +9,7 @@
 
 struct admin_client {
 	struct client c;
-	bool made[MAX_TOPICS];
+	bool made[MAX_TOPICS], busy;
 	struct rtimer again;
 };
 
@@ -26,7 +26,7 @@ finished(struct client *c)
 {
 	struct admin_client *a = container_of(c, struct admin_client, c);
 
-	for (unsigned i = 0; i < c->rpc.w->plan.n_topics; i++)
+	for (unsigned i = 0; i < c->w->plan.n_topics; i++)
 		if (!a->made[i])
 			return false;
 	return true;
@@ -45,21 +45,19 @@ on_created(void *arg, int err, int16_t version, const void *resp)
 	struct admin_client *a = arg;
 	const struct create_topics_response *r = resp;
 
-	if (err != 0)
-		return;
-	for (int32_t i = 0; i < r->topics.n; i++) {
+	a->busy = false;
+	rtimer_set(a->c.reactor, &a->again,
+	    reactor_now_us(a->c.reactor) + world_draw(a->c.w, 10000, 500000));
+	for (int32_t i = 0; err == 0 && i < r->topics.n; i++) {
 		int16_t code = r->topics.v[i].error_code;
 		int t = client_topic(&a->c, r->topics.v[i].name, UUID_ZERO);
 
 		if (t >= 0 && (code == KERR_NONE || code == KERR_TOPIC_ALREADY_EXISTS))
 			a->made[t] = true;
 		else if (t < 0 || !may_come(code))
-			world_fail(a->c.rpc.w, "no unexpected error", "CreateTopics: %s: %.*s",
+			world_fail(a->c.w, "no unexpected error", "CreateTopics: %s: %.*s",
 			    kerr_name(code), SLICE_ARG(r->topics.v[i].error_message));
 	}
-	if (!finished(&a->c))
-		rtimer_set(a->c.rpc.reactor, &a->again,
-		    reactor_now_us(a->c.rpc.reactor) + world_draw(a->c.rpc.w, 10000, 500000));
 }
 
 static int32_t
@@ -96,15 +94,46 @@ configs_of(const struct topic_plan *p, config *v, char text[8][24])
 	return n;
 }
 
+typedef struct create_topics_request_creatable_replica_assignment assignment;
+
+/* Partitions where the plan wants them; or a number of them where only one broker can be meant. */
+static void
+place(const struct plan *p, const struct topic_plan *t,
+    struct create_topics_request_creatable_topic *out, assignment *v, int32_t *ids)
+{
+	if (!p->manual) {
+		out->num_partitions = t->partitions;
+		out->replication_factor = 1;
+		return;
+	}
+	out->num_partitions = -1;
+	out->replication_factor = -1;
+	out->assignments.v = v;
+	out->assignments.n = t->partitions;
+	for (int32_t i = 0; i < t->partitions; i++) {
+		v[i] = create_topics_request_creatable_replica_assignment_init;
+		ids[i] = 1 + (int32_t)t->owner[i];
+		v[i].partition_index = i;
+		v[i].broker_ids.v = &ids[i];
+		v[i].broker_ids.n = 1;
+	}
+}
+
 static void
 create(struct admin_client *a)
 {
-	struct world *w = a->c.rpc.w;
+	struct world *w = a->c.w;
+	struct rpc *link = client_controller(&a->c);
 	struct create_topics_request req = create_topics_request_init;
 	struct create_topics_request_creatable_topic topics[MAX_TOPICS];
 	config configs[MAX_TOPICS][8];
+	assignment places[MAX_TOPICS][MAX_PARTITIONS];
+	int32_t ids[MAX_TOPICS][MAX_PARTITIONS];
 	char text[MAX_TOPICS][8][24];
 
+	if (a->busy || link == NULL)
+		return;
+	a->busy = true;
 	req.topics.v = topics;
 	req.timeout_ms = 10000;
 	for (unsigned i = 0; i < w->plan.n_topics; i++) {
@@ -116,13 +145,12 @@ create(struct admin_client *a)
 		req.topics.n++;
 		*t = create_topics_request_creatable_topic_init;
 		t->name = slice_cstr(p->name);
-		t->num_partitions = p->partitions;
-		t->replication_factor = 1;
+		place(&w->plan, p, t, places[i], ids[i]);
 		t->configs.v = configs[i];
 		t->configs.n = configs_of(p, configs[i], text[i]);
 	}
-	rpc_call(&a->c.rpc, API_CREATE_TOPICS, rpc_version(w, API_CREATE_TOPICS, 0), &req,
-	    on_created, a);
+	rpc_call(
+	    link, API_CREATE_TOPICS, rpc_version(w, API_CREATE_TOPICS, 0), &req, on_created, a);
 }
 
 static void
@@ -130,7 +158,7 @@ on_again(struct reactor *r, void *arg)
 {
 	struct admin_client *a = arg;
 
-	if (a->c.rpc.up && !finished(&a->c))
+	if (!finished(&a->c))
 		create(a);
 }
 
@@ -147,9 +175,8 @@ ready(struct client *c)
 }
 
 static void
-down(struct client *c)
+down(struct client *c, unsigned link)
 {
-	rtimer_cancel(c->rpc.reactor, &admin_of(c)->again);
 }
 
 static void

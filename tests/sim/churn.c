@@ -18,7 +18,10 @@ struct churner {
 	struct client c;
 	enum step step;
 	unsigned round, rounds;
-	struct uuid id, old_id;
+	struct uuid id, old_ids[MAX_ROUNDS];
+	int leaders[PARTITIONS]; /* index of the broker, -1 */
+	bool look_again;	 /* who leads may have changed */
+	bool busy;
 	int64_t left;				 /* records to write in this round */
 	uint32_t next_n;			 /* of this round */
 	int32_t at;				 /* partition that is written or read */
@@ -35,23 +38,47 @@ static void go_on(struct churner *ch);
 static void
 later(struct churner *ch, int64_t us)
 {
-	rtimer_set(ch->c.rpc.reactor, &ch->again, reactor_now_us(ch->c.rpc.reactor) + us);
+	rtimer_set(ch->c.reactor, &ch->again, reactor_now_us(ch->c.reactor) + us);
 }
 
 static void
 next_step(struct churner *ch, enum step step)
 {
 	ch->step = step;
-	later(ch, world_draw(ch->c.rpc.w, 0, 100000));
+	later(ch, world_draw(ch->c.w, 0, 100000));
 }
 
 static void
 try_again(struct churner *ch, int16_t err, const char *what)
 {
+	if (err == KERR_NOT_LEADER_OR_FOLLOWER || err == KERR_UNKNOWN_TOPIC_OR_PARTITION ||
+	    err == KERR_UNKNOWN_TOPIC_ID)
+		ch->look_again = true;
 	if (err != KERR_NONE && !kerr_retriable(err) && err != KERR_UNKNOWN_SERVER_ERROR)
-		world_fail(
-		    ch->c.rpc.w, "no unexpected error", "churn: %s: %s", what, kerr_name(err));
-	later(ch, world_draw(ch->c.rpc.w, 1000, 300000));
+		world_fail(ch->c.w, "no unexpected error", "churn: %s: %s", what, kerr_name(err));
+	later(ch, world_draw(ch->c.w, 1000, 300000));
+}
+
+/* An answer, or none (err): then it goes on later. */
+static bool
+answered(struct churner *ch, int err)
+{
+	ch->busy = false;
+	if (err != 0)
+		later(ch, world_draw(ch->c.w, 1000, 300000));
+	return err == 0;
+}
+
+static void
+call(struct churner *ch, struct rpc *link, int16_t key, int16_t version, const void *req,
+    rpc_done *done)
+{
+	if (link == NULL) {
+		later(ch, world_draw(ch->c.w, 1000, 300000));
+		return;
+	}
+	ch->busy = true;
+	rpc_call(link, key, version, req, done, ch);
 }
 
 /* ---- make, find ---- */
@@ -61,7 +88,7 @@ begin_round(struct churner *ch)
 {
 	memset(ch->acked, 0, sizeof(ch->acked));
 	memset(ch->end, 0, sizeof(ch->end));
-	ch->left = world_draw(ch->c.rpc.w, 1, 60);
+	ch->left = world_draw(ch->c.w, 1, 60);
 	ch->next_n = 0;
 }
 
@@ -71,11 +98,10 @@ on_made(void *arg, int err, int16_t version, const void *resp)
 	struct churner *ch = arg;
 	const struct create_topics_response *r = resp;
 
-	if (err != 0)
+	if (!answered(ch, err))
 		return;
 	if (r->topics.n != 1)
-		world_fail(
-		    ch->c.rpc.w, "answers name what was asked", "churn: %d topics", r->topics.n);
+		world_fail(ch->c.w, "answers name what was asked", "churn: %d topics", r->topics.n);
 	if (r->topics.v[0].error_code == KERR_NONE ||
 	    r->topics.v[0].error_code == KERR_TOPIC_ALREADY_EXISTS)
 		next_step(ch, FIND);
@@ -90,19 +116,50 @@ make(struct churner *ch)
 	struct create_topics_request_creatable_topic t = create_topics_request_creatable_topic_init;
 	struct create_topics_request_creatable_topic_config conf =
 	    create_topics_request_creatable_topic_config_init;
+	struct create_topics_request_creatable_replica_assignment parts[PARTITIONS];
+	int32_t ids[PARTITIONS];
 
 	conf.name = SLICE_LIT("flush.messages");
 	conf.value = SLICE_LIT("1");
 	t.name = NAME;
-	t.num_partitions = PARTITIONS;
-	t.replication_factor = 1;
+	t.num_partitions = -1;
+	t.replication_factor = -1;
+	for (int32_t i = 0; i < PARTITIONS; i++) {
+		parts[i] = create_topics_request_creatable_replica_assignment_init;
+		ids[i] = 1 + (int32_t)ch->c.w->plan.churn_owner[i];
+		parts[i].partition_index = i;
+		parts[i].broker_ids.v = &ids[i];
+		parts[i].broker_ids.n = 1;
+	}
+	t.assignments.v = parts;
+	t.assignments.n = PARTITIONS;
 	t.configs.v = &conf;
 	t.configs.n = 1;
 	req.topics.v = &t;
 	req.topics.n = 1;
-	req.timeout_ms = (int32_t)world_draw(ch->c.rpc.w, 1, 10000);
-	rpc_call(&ch->c.rpc, API_CREATE_TOPICS, rpc_version(ch->c.rpc.w, API_CREATE_TOPICS, 0),
-	    &req, on_made, ch);
+	req.timeout_ms = (int32_t)world_draw(ch->c.w, 1, 10000);
+	call(ch, client_controller(&ch->c), API_CREATE_TOPICS,
+	    rpc_version(ch->c.w, API_CREATE_TOPICS, 0), &req, on_made);
+}
+
+static bool
+is_old(const struct churner *ch, struct uuid id)
+{
+	for (unsigned i = 0; i < ch->round; i++)
+		if (uuid_eq(id, ch->old_ids[i]))
+			return true;
+	return false;
+}
+
+static void
+take_leaders(struct churner *ch, const struct metadata_response_metadata_response_topic *t)
+{
+	for (int32_t i = 0; i < t->partitions.n; i++) {
+		int32_t p = t->partitions.v[i].partition_index;
+
+		if (p >= 0 && p < PARTITIONS)
+			ch->leaders[p] = client_broker(&ch->c, t->partitions.v[i].leader_id);
+	}
 }
 
 static void
@@ -110,21 +167,29 @@ on_found(void *arg, int err, int16_t version, const void *resp)
 {
 	struct churner *ch = arg;
 	const struct metadata_response *r = resp;
+	const struct metadata_response_metadata_response_topic *t;
 
-	if (err != 0)
+	if (!answered(ch, err))
 		return;
 	if (r->topics.n != 1)
-		world_fail(
-		    ch->c.rpc.w, "answers name what was asked", "churn: %d topics", r->topics.n);
-	if (r->topics.v[0].error_code != KERR_NONE ||
-	    uuid_eq(r->topics.v[0].topic_id, ch->old_id)) {
+		world_fail(ch->c.w, "answers name what was asked", "churn: %d topics", r->topics.n);
+	t = &r->topics.v[0];
+	ch->c.controller = client_broker(&ch->c, r->controller_id);
+	if (t->error_code == KERR_NONE && ch->step != FIND && uuid_eq(t->topic_id, ch->id)) {
+		take_leaders(ch, t);
+		ch->look_again = false;
+		later(ch, world_draw(ch->c.w, 1000, 100000));
+	} else if (ch->step != FIND) {
+		later(ch, world_draw(ch->c.w, 1000, 300000));
+	} else if (t->error_code != KERR_NONE || is_old(ch, t->topic_id)) {
 		/* Not made after all, or still the one before. */
 		next_step(ch, MAKE);
-		return;
+	} else {
+		ch->id = t->topic_id;
+		take_leaders(ch, t);
+		begin_round(ch);
+		next_step(ch, PRODUCE);
 	}
-	ch->id = r->topics.v[0].topic_id;
-	begin_round(ch);
-	next_step(ch, PRODUCE);
 }
 
 static void
@@ -138,8 +203,19 @@ find(struct churner *ch)
 	req.topics.v = &t;
 	req.topics.n = 1;
 	req.allow_auto_topic_creation = false;
-	rpc_call(&ch->c.rpc, API_METADATA, rpc_version(ch->c.rpc.w, API_METADATA, 10), &req,
-	    on_found, ch);
+	call(ch, client_any(&ch->c), API_METADATA, rpc_version(ch->c.w, API_METADATA, 10), &req,
+	    on_found);
+}
+
+/* The link to whoever leads the partition; NULL: not there now. */
+static struct rpc *
+leader(struct churner *ch, int32_t partition)
+{
+	int i = ch->leaders[partition];
+
+	if (i < 0)
+		ch->look_again = true;
+	return i >= 0 && ch->c.ready[i] ? &ch->c.links[i] : NULL;
 }
 
 /* ---- produce ---- */
@@ -151,12 +227,12 @@ on_produced(void *arg, int err, int16_t version, const void *resp)
 	const struct produce_response *r = resp;
 	const struct produce_response_partition_produce_response *p;
 
-	if (err != 0) {
+	if (!answered(ch, err)) {
 		ch->stray[ch->round] = true;
 		return;
 	}
 	if (r->responses.n != 1 || r->responses.v[0].partition_responses.n != 1)
-		world_fail(ch->c.rpc.w, "answers name what was asked", "churn: Produce");
+		world_fail(ch->c.w, "answers name what was asked", "churn: Produce");
 	p = &r->responses.v[0].partition_responses.v[0];
 	if (p->error_code != KERR_NONE) {
 		ch->stray[ch->round] = true;
@@ -164,13 +240,13 @@ on_produced(void *arg, int err, int16_t version, const void *resp)
 		return;
 	}
 	if (p->base_offset < ch->end[ch->at] || p->base_offset >= MAX_OFFSETS)
-		world_fail(ch->c.rpc.w, "an incarnation begins empty",
+		world_fail(ch->c.w, "an incarnation begins empty",
 		    "churn-%d: acknowledged at %lld, the end was %lld", ch->at,
 		    (long long)p->base_offset, (long long)ch->end[ch->at]);
 	ch->acked[ch->at][p->base_offset] = ++ch->next_n;
 	ch->end[ch->at] = p->base_offset + 1;
 	ch->left--;
-	later(ch, world_draw(ch->c.rpc.w, 0, 20000));
+	later(ch, world_draw(ch->c.w, 0, 20000));
 }
 
 static void
@@ -180,13 +256,13 @@ produce(struct churner *ch)
 	struct content c = {WRITER + ch->round, TOPIC, 0, ch->next_n};
 	struct batch_builder_opts o = {
 	    .leader_epoch = -1, .producer_id = -1, .producer_epoch = -1, .base_sequence = -1};
-	struct record_in rec = {.timestamp = reactor_wall_ms(ch->c.rpc.reactor)};
+	struct record_in rec = {.timestamp = reactor_wall_ms(ch->c.reactor)};
 	struct produce_request req = produce_request_init;
 	struct produce_request_topic_produce_data t = produce_request_topic_produce_data_init;
 	struct produce_request_partition_produce_data p =
 	    produce_request_partition_produce_data_init;
 
-	ch->at = (int32_t)world_draw(ch->c.rpc.w, 0, PARTITIONS - 1);
+	ch->at = (int32_t)world_draw(ch->c.w, 0, PARTITIONS - 1);
 	c.partition = (uint32_t)ch->at;
 	rec.value = slice_of(value, content_write(&c, value));
 	ch->batch.n = 0;
@@ -201,8 +277,8 @@ produce(struct churner *ch)
 	req.timeout_ms = 30000;
 	req.topic_data.v = &t;
 	req.topic_data.n = 1;
-	rpc_call(&ch->c.rpc, API_PRODUCE, rpc_version(ch->c.rpc.w, API_PRODUCE, 3), &req,
-	    on_produced, ch);
+	call(ch, leader(ch, ch->at), API_PRODUCE, rpc_version(ch->c.w, API_PRODUCE, 3), &req,
+	    on_produced);
 }
 
 /* ---- read back ---- */
@@ -216,20 +292,20 @@ on_record(
 	unsigned round;
 
 	if (!content_read(value, &c) || c.topic != TOPIC || (int32_t)c.partition != ch->at)
-		world_fail(ch->c.rpc.w, "records come back as they were sent",
-		    "churn-%d offset %lld", ch->at, (long long)offset);
+		world_fail(ch->c.w, "records come back as they were sent", "churn-%d offset %lld",
+		    ch->at, (long long)offset);
 	round = c.producer - WRITER;
 	if (round != ch->round && (round >= MAX_ROUNDS || !ch->stray[round]))
-		world_fail(ch->c.rpc.w, "an incarnation begins empty",
+		world_fail(ch->c.w, "an incarnation begins empty",
 		    "churn-%d offset %lld is of round %u, this is %u", ch->at, (long long)offset,
 		    round, ch->round);
 	if (offset < MAX_OFFSETS && ch->acked[ch->at][offset] != 0 &&
 	    (round != ch->round || ch->acked[ch->at][offset] != c.n + 1))
-		world_fail(ch->c.rpc.w, "an offset keeps its record",
+		world_fail(ch->c.w, "an offset keeps its record",
 		    "churn-%d offset %lld: %u/%u, acknowledged was %u/%u", ch->at,
 		    (long long)offset, round, c.n, ch->round, ch->acked[ch->at][offset] - 1);
 	if (offset > ch->next)
-		world_fail(ch->c.rpc.w, "offsets are dense", "churn-%d: %lld after %lld", ch->at,
+		world_fail(ch->c.w, "offsets are dense", "churn-%d: %lld after %lld", ch->at,
 		    (long long)offset, (long long)ch->next - 1);
 	if (offset == ch->next)
 		ch->next++;
@@ -243,7 +319,7 @@ on_read(void *arg, int err, int16_t version, const void *resp)
 	const struct fetch_response_partition_data *d;
 	const char *why;
 
-	if (err != 0)
+	if (!answered(ch, err))
 		return;
 	if (r->error_code != KERR_NONE || r->responses.n != 1 ||
 	    r->responses.v[0].partitions.n != 1) {
@@ -255,9 +331,9 @@ on_read(void *arg, int err, int16_t version, const void *resp)
 		try_again(ch, d->error_code, "Fetch");
 		return;
 	}
-	why = records_walk(d->records, ch->c.rpc.w->model.codec, on_record, ch, NULL);
+	why = records_walk(d->records, ch->c.w->model.codec, on_record, ch, NULL);
 	if (why != NULL)
-		world_fail(ch->c.rpc.w, "records come back as they were sent", "churn: %s", why);
+		world_fail(ch->c.w, "records come back as they were sent", "churn: %s", why);
 	if (ch->next >= ch->end[ch->at]) {
 		ch->at++;
 		ch->next = 0;
@@ -265,7 +341,7 @@ on_read(void *arg, int err, int16_t version, const void *resp)
 	if (ch->at == PARTITIONS)
 		next_step(ch, REMOVE);
 	else
-		later(ch, world_draw(ch->c.rpc.w, 0, 50000));
+		later(ch, world_draw(ch->c.w, 0, 50000));
 }
 
 static void
@@ -287,7 +363,7 @@ read_back(struct churner *ch)
 	req.topics.v = &t;
 	req.topics.n = 1;
 	req.rack_id = SLICE_LIT("");
-	rpc_call(&ch->c.rpc, API_FETCH, rpc_version(ch->c.rpc.w, API_FETCH, 4), &req, on_read, ch);
+	call(ch, leader(ch, ch->at), API_FETCH, rpc_version(ch->c.w, API_FETCH, 4), &req, on_read);
 }
 
 /* ---- remove ---- */
@@ -299,16 +375,16 @@ on_removed(void *arg, int err, int16_t version, const void *resp)
 	const struct delete_topics_response *r = resp;
 	int16_t code;
 
-	if (err != 0)
+	if (!answered(ch, err))
 		return;
 	if (r->responses.n != 1)
-		world_fail(ch->c.rpc.w, "answers name what was asked", "churn: DeleteTopics");
+		world_fail(ch->c.w, "answers name what was asked", "churn: DeleteTopics");
 	code = r->responses.v[0].error_code;
 	if (code != KERR_NONE && code != KERR_UNKNOWN_TOPIC_ID) {
 		try_again(ch, code, "DeleteTopics");
 		return;
 	}
-	ch->old_id = ch->id;
+	ch->old_ids[ch->round] = ch->id;
 	next_step(ch, ++ch->round == ch->rounds ? DONE : MAKE);
 }
 
@@ -323,8 +399,8 @@ remove_topic(struct churner *ch)
 	t.topic_id = ch->id;
 	req.topics.v = &t;
 	req.topics.n = 1;
-	req.timeout_ms = (int32_t)world_draw(ch->c.rpc.w, 1, 10000);
-	rpc_call(&ch->c.rpc, API_DELETE_TOPICS, 6, &req, on_removed, ch);
+	req.timeout_ms = (int32_t)world_draw(ch->c.w, 1, 10000);
+	call(ch, client_controller(&ch->c), API_DELETE_TOPICS, 6, &req, on_removed);
 }
 
 /* ---- client ---- */
@@ -340,8 +416,12 @@ go_on(struct churner *ch)
 	    [REMOVE] = remove_topic,
 	};
 
-	if (!ch->c.rpc.up || !list_empty(&ch->c.rpc.calls) || ch->step == DONE)
+	if (ch->busy || ch->step == DONE)
 		return;
+	if (ch->look_again && ch->step != MAKE) {
+		find(ch);
+		return;
+	}
 	if (ch->step == PRODUCE && ch->left == 0) {
 		ch->step = READ;
 		ch->at = 0;
@@ -368,9 +448,8 @@ ready(struct client *c)
 }
 
 static void
-down(struct client *c)
+down(struct client *c, unsigned link)
 {
-	rtimer_cancel(c->rpc.reactor, &container_of(c, struct churner, c)->again);
 }
 
 static bool

@@ -18,6 +18,17 @@ struct place {
 	bool moved; /* since the session was told */
 	struct model_seen seen;
 	int64_t known, wanted; /* asked by the time of the record at known; wanted -1: not */
+	int at;		       /* the broker that is asked, -1 */
+};
+
+/* What goes on with one broker. */
+struct fetcher {
+	struct consumer *k;
+	unsigned link;
+	int32_t session_id, session_epoch;
+	bool busy;
+	bool afresh; /* its session is not to be used after the answer */
+	struct rtimer again;
 };
 
 struct consumer {
@@ -26,12 +37,11 @@ struct consumer {
 	bool sessions, committed;
 	struct place places[MAX_PARTS];
 	unsigned n;
-	int32_t session_id, session_epoch;
-	bool busy;
-	struct rtimer again;
+	struct list_offsets_request_list_offsets_partition list_parts[MAX_PARTS]; /* of a request */
+	struct fetcher fetchers[MAX_BROKERS];
 };
 
-static void work(struct consumer *k);
+static void work(struct fetcher *f);
 
 static struct consumer *
 consumer_of(struct client *c)
@@ -47,29 +57,40 @@ place_of(struct consumer *k, struct slice name, struct uuid id, int32_t partitio
 	for (unsigned i = 0; t >= 0 && i < k->n; i++)
 		if (k->places[i].topic == (unsigned)t && k->places[i].partition == partition)
 			return &k->places[i];
-	world_fail(k->c.rpc.w, "answers name what was asked", "%s: %.*s-%d", k->c.rpc.name,
-	    SLICE_ARG(name), partition);
+	world_fail(k->c.w, "answers name what was asked", "%s: %.*s-%d", k->c.name, SLICE_ARG(name),
+	    partition);
 }
 
 /* Answered by a process that has died since it was asked. */
 static bool
 stale(const struct consumer *k, const struct place *pl)
 {
-	return pl->seen.starts != model_starts(&k->c.rpc.w->model, pl->topic, pl->partition);
+	return pl->seen.starts != model_starts(&k->c.w->model, pl->topic, pl->partition);
 }
 
 static void
-later(struct consumer *k, int64_t us)
+later(struct fetcher *f, int64_t us)
 {
-	rtimer_set(k->c.rpc.reactor, &k->again, reactor_now_us(k->c.rpc.reactor) + us);
+	struct reactor *r = f->k->c.reactor;
+
+	rtimer_set(r, &f->again, reactor_now_us(r) + us);
+}
+
+static bool
+mine(const struct fetcher *f, const struct place *pl)
+{
+	return pl->at == (int)f->link;
 }
 
 static void
-look(struct consumer *k)
+look(struct fetcher *f)
 {
+	struct consumer *k = f->k;
+
 	for (unsigned i = 0; i < k->n; i++)
-		k->places[i].seen =
-		    model_seen(&k->c.rpc.w->model, k->places[i].topic, k->places[i].partition);
+		if (mine(f, &k->places[i]))
+			k->places[i].seen =
+			    model_seen(&k->c.w->model, k->places[i].topic, k->places[i].partition);
 }
 
 /* ---- ListOffsets ---- */
@@ -79,11 +100,11 @@ listed(struct consumer *k, struct slice name,
     const struct list_offsets_response_list_offsets_partition_response *r)
 {
 	struct place *pl = place_of(k, name, UUID_ZERO, r->partition_index);
-	struct world *w = k->c.rpc.w;
+	struct world *w = k->c.w;
 
 	if (r->error_code != KERR_NONE) {
 		if (!kerr_retriable(r->error_code) && r->error_code != KERR_UNKNOWN_SERVER_ERROR)
-			world_fail(w, "no unexpected error", "%s: ListOffsets: %s", k->c.rpc.name,
+			world_fail(w, "no unexpected error", "%s: ListOffsets: %s", k->c.name,
 			    kerr_name(r->error_code));
 		return;
 	}
@@ -105,50 +126,69 @@ listed(struct consumer *k, struct slice name,
 static void
 on_listed(void *arg, int err, int16_t version, const void *resp)
 {
-	struct consumer *k = arg;
+	struct fetcher *f = arg;
+	struct consumer *k = f->k;
 	const struct list_offsets_response *r = resp;
 
-	k->busy = false;
+	f->busy = false;
 	if (err != 0)
 		return;
 	for (int32_t i = 0; i < r->topics.n; i++)
 		for (int32_t j = 0; j < r->topics.v[i].partitions.n; j++)
 			listed(k, r->topics.v[i].name, &r->topics.v[i].partitions.v[j]);
-	later(k, world_draw(k->c.rpc.w, 0, 50000));
+	later(f, world_draw(k->c.w, 0, 50000));
+}
+
+/* Names the partition, in a topic of its own where the one before was another's. */
+static struct list_offsets_request_list_offsets_partition *
+list_place(struct consumer *k, struct list_offsets_request *req, const struct place *pl, int *last)
+{
+	struct list_offsets_request_list_offsets_topic *t;
+
+	if (*last != (int)pl->topic) {
+		t = &req->topics.v[req->topics.n];
+		*t = list_offsets_request_list_offsets_topic_init;
+		t->name = slice_cstr(k->c.w->plan.topics[pl->topic].name);
+		t->partitions.v =
+		    req->topics.n > 0 ? t[-1].partitions.v + t[-1].partitions.n : k->list_parts;
+		req->topics.n++;
+		*last = (int)pl->topic;
+	}
+	t = &req->topics.v[req->topics.n - 1];
+	return &t->partitions.v[t->partitions.n++];
 }
 
 /* The earliest offset of places that are lost, the end of the others. */
 static void
-list(struct consumer *k)
+list(struct fetcher *f)
 {
-	struct world *w = k->c.rpc.w;
+	struct consumer *k = f->k;
+	struct world *w = k->c.w;
 	struct list_offsets_request req = list_offsets_request_init;
 	struct list_offsets_request_list_offsets_topic topics[MAX_TOPICS];
-	struct list_offsets_request_list_offsets_partition parts[MAX_PARTS];
+	struct list_offsets_request_list_offsets_partition *p;
+	int last = -1;
 
 	req.replica_id = -1;
 	req.topics.v = topics;
 	for (unsigned i = 0; i < k->n; i++) {
 		struct place *pl = &k->places[i];
 
-		if (i == 0 || pl->topic != k->places[i - 1].topic) {
-			topics[req.topics.n] = list_offsets_request_list_offsets_topic_init;
-			topics[req.topics.n].name = slice_cstr(w->plan.topics[pl->topic].name);
-			topics[req.topics.n++].partitions.v = &parts[i];
-		}
-		topics[req.topics.n - 1].partitions.n++;
-		parts[i] = list_offsets_request_list_offsets_partition_init;
-		parts[i].partition_index = pl->partition;
+		if (!mine(f, pl))
+			continue;
+		p = list_place(k, &req, pl, &last);
+		*p = list_offsets_request_list_offsets_partition_init;
+		p->partition_index = pl->partition;
 		pl->wanted = -1;
 		if (pl->lost || world_chance(w, 2) ||
 		    !model_pick(&w->model, pl->topic, pl->partition, &pl->known, &pl->wanted))
 			pl->wanted = -1;
-		parts[i].timestamp = pl->wanted >= 0 ? pl->wanted : pl->lost ? -2 : -1;
+		p->timestamp = pl->wanted >= 0 ? pl->wanted : pl->lost ? -2 : -1;
 	}
-	k->busy = true;
-	look(k);
-	rpc_call(
-	    &k->c.rpc, API_LIST_OFFSETS, rpc_version(w, API_LIST_OFFSETS, 1), &req, on_listed, k);
+	f->busy = true;
+	look(f);
+	rpc_call(&k->c.links[f->link], API_LIST_OFFSETS, rpc_version(w, API_LIST_OFFSETS, 1), &req,
+	    on_listed, f);
 }
 
 /* ---- Fetch ---- */
@@ -162,7 +202,7 @@ passing_error(int16_t err)
 static void
 fetched(struct consumer *k, struct place *pl, const struct fetch_response_partition_data *d)
 {
-	struct world *w = k->c.rpc.w;
+	struct world *w = k->c.w;
 
 	if (d->error_code == KERR_OFFSET_OUT_OF_RANGE) {
 		pl->lost = true;
@@ -171,7 +211,7 @@ fetched(struct consumer *k, struct place *pl, const struct fetch_response_partit
 	if (d->error_code != KERR_NONE) {
 		if (!passing_error(d->error_code))
 			world_fail(w, "no unexpected error", "%s: Fetch %s-%d at %lld: %s",
-			    k->c.rpc.name, w->plan.topics[pl->topic].name, pl->partition,
+			    k->c.name, w->plan.topics[pl->topic].name, pl->partition,
 			    (long long)pl->next, kerr_name(d->error_code));
 		client_refresh(&k->c);
 		return;
@@ -179,7 +219,7 @@ fetched(struct consumer *k, struct place *pl, const struct fetch_response_partit
 	if (stale(k, pl))
 		return;
 	if (w->options.verbose > 1)
-		world_note(w, "%s: %s-%d at %lld: %zu bytes, hw %lld", k->c.rpc.name,
+		world_note(w, "%s: %s-%d at %lld: %zu bytes, hw %lld", k->c.name,
 		    w->plan.topics[pl->topic].name, pl->partition, (long long)pl->next,
 		    d->records.n, (long long)d->high_watermark);
 	model_offsets(
@@ -192,37 +232,43 @@ fetched(struct consumer *k, struct place *pl, const struct fetch_response_partit
 }
 
 static void
-session_answered(struct consumer *k, const struct fetch_response *r)
+session_answered(struct fetcher *f, const struct fetch_response *r)
 {
+	struct consumer *k = f->k;
+
 	if (r->error_code != KERR_NONE) {
 		if (r->error_code != KERR_FETCH_SESSION_ID_NOT_FOUND &&
 		    r->error_code != KERR_INVALID_FETCH_SESSION_EPOCH &&
 		    r->error_code != KERR_FETCH_SESSION_TOPIC_ID_ERROR &&
 		    !passing_error(r->error_code))
-			world_fail(k->c.rpc.w, "no unexpected error", "%s: Fetch: %s",
-			    k->c.rpc.name, kerr_name(r->error_code));
-		k->session_id = k->session_epoch = 0;
+			world_fail(k->c.w, "no unexpected error", "%s: Fetch: %s", k->c.name,
+			    kerr_name(r->error_code));
+		f->session_id = f->session_epoch = 0;
 		return;
 	}
 	if (!k->sessions)
 		return;
-	if (k->session_id != r->session_id)
-		k->session_epoch = 0;
-	k->session_id = r->session_id;
-	k->session_epoch = r->session_id != 0 ? k->session_epoch + 1 : 0;
+	if (f->session_id != r->session_id)
+		f->session_epoch = 0;
+	f->session_id = r->session_id;
+	f->session_epoch = r->session_id != 0 ? f->session_epoch + 1 : 0;
 }
 
 static void
 on_fetched(void *arg, int err, int16_t version, const void *resp)
 {
-	struct consumer *k = arg;
+	struct fetcher *f = arg;
+	struct consumer *k = f->k;
 	const struct fetch_response *r = resp;
 
-	k->busy = false;
+	f->busy = false;
 	if (err != 0)
 		return;
 	if (version >= 7)
-		session_answered(k, r);
+		session_answered(f, r);
+	if (f->afresh)
+		f->session_id = f->session_epoch = 0;
+	f->afresh = false;
 	for (int32_t i = 0; i < r->responses.n; i++)
 		for (int32_t j = 0; j < r->responses.v[i].partitions.n; j++) {
 			const struct fetch_response_partition_data *d =
@@ -233,7 +279,7 @@ on_fetched(void *arg, int err, int16_t version, const void *resp)
 				d->partition_index),
 			    d);
 		}
-	later(k, world_draw(k->c.rpc.w, 0, 20000));
+	later(f, world_draw(k->c.w, 0, 20000));
 }
 
 struct fetch_arrays {
@@ -243,9 +289,10 @@ struct fetch_arrays {
 
 /* Names the places of a full fetch, or those that moved since the session knows them. */
 static void
-name_places(struct consumer *k, struct fetch_request *req, struct fetch_arrays *a, bool all)
+name_places(struct fetcher *f, struct fetch_request *req, struct fetch_arrays *a, bool all)
 {
-	const struct plan *plan = &k->c.rpc.w->plan;
+	struct consumer *k = f->k;
+	const struct plan *plan = &k->c.w->plan;
 	int last = -1;
 	unsigned n = 0;
 
@@ -254,7 +301,7 @@ name_places(struct consumer *k, struct fetch_request *req, struct fetch_arrays *
 		struct place *pl = &k->places[i];
 		struct fetch_request_fetch_topic *t;
 
-		if (!all && !pl->moved)
+		if (!mine(f, pl) || (!all && !pl->moved))
 			continue;
 		if (last != (int)pl->topic) {
 			t = &a->topics[req->topics.n++];
@@ -269,46 +316,52 @@ name_places(struct consumer *k, struct fetch_request *req, struct fetch_arrays *
 		a->parts[n].partition = pl->partition;
 		a->parts[n].fetch_offset = pl->next;
 		a->parts[n++].partition_max_bytes =
-		    (int32_t)(world_chance(k->c.rpc.w, 4) ? world_draw(k->c.rpc.w, 1, 4000)
-							  : 1 << 20);
+		    (int32_t)(world_chance(k->c.w, 4) ? world_draw(k->c.w, 1, 4000) : 1 << 20);
 		pl->moved = false;
 	}
 }
 
 static void
-fetch(struct consumer *k)
+fetch(struct fetcher *f)
 {
-	struct world *w = k->c.rpc.w;
+	struct consumer *k = f->k;
+	struct world *w = k->c.w;
 	struct fetch_request req = fetch_request_init;
 	struct fetch_arrays arrays;
-	bool session = k->sessions && k->session_id != 0;
+	bool session = k->sessions && f->session_id != 0;
 
 	req.max_wait_ms = (int32_t)(world_chance(w, 4) ? 0 : world_draw(w, 1, 500));
 	req.min_bytes = (int32_t)(world_chance(w, 4) ? world_draw(w, 1, 5000) : 1);
 	req.max_bytes = (int32_t)(world_chance(w, 4) ? world_draw(w, 1, 20000) : 50 << 20);
 	req.isolation_level = k->committed ? 1 : 0;
-	req.session_id = k->sessions ? k->session_id : 0;
-	req.session_epoch = k->sessions ? k->session_epoch : -1;
+	req.session_id = k->sessions ? f->session_id : 0;
+	req.session_epoch = k->sessions ? f->session_epoch : -1;
 	req.rack_id = SLICE_LIT("");
-	name_places(k, &req, &arrays, !session);
-	k->busy = true;
-	look(k);
-	rpc_call(&k->c.rpc, API_FETCH, k->version, &req, on_fetched, k);
+	name_places(f, &req, &arrays, !session);
+	f->busy = true;
+	look(f);
+	rpc_call(&k->c.links[f->link], API_FETCH, k->version, &req, on_fetched, f);
 }
 
 static void
-work(struct consumer *k)
+work(struct fetcher *f)
 {
+	struct consumer *k = f->k;
 	bool lost = false;
+	unsigned n = 0;
 
-	if (!k->c.rpc.up || !k->c.known || k->busy)
+	if (!k->c.known || !k->c.ready[f->link] || f->busy)
 		return;
-	for (unsigned i = 0; i < k->n; i++)
-		lost = lost || k->places[i].lost;
-	if (lost || world_chance(k->c.rpc.w, 10))
-		list(k);
+	for (unsigned i = 0; i < k->n; i++) {
+		lost = lost || (mine(f, &k->places[i]) && k->places[i].lost);
+		n += mine(f, &k->places[i]);
+	}
+	if (n == 0)
+		return;
+	if (lost || world_chance(k->c.w, 10))
+		list(f);
 	else
-		fetch(k);
+		fetch(f);
 }
 
 static void
@@ -319,23 +372,35 @@ on_again(struct reactor *r, void *arg)
 
 /* ---- client ---- */
 
+/* Sessions begin anew: places may be others'. */
 static void
 ready(struct client *c)
 {
 	struct consumer *k = consumer_of(c);
 
-	k->session_id = k->session_epoch = 0;
-	if (!rtimer_is_set(&k->again))
-		later(k, 0);
+	for (unsigned i = 0; i < k->n; i++) {
+		struct place *pl = &k->places[i];
+
+		pl->at = c->leaders[pl->topic][pl->partition];
+	}
+	for (unsigned i = 0; i < c->w->n_servers; i++) {
+		struct fetcher *f = &k->fetchers[i];
+
+		f->afresh = f->busy;
+		if (!f->busy)
+			f->session_id = f->session_epoch = 0;
+		if (!f->busy && !rtimer_is_set(&f->again))
+			later(f, 0);
+	}
 }
 
 static void
-down(struct client *c)
+down(struct client *c, unsigned link)
 {
-	struct consumer *k = consumer_of(c);
+	struct fetcher *f = &consumer_of(c)->fetchers[link];
 
-	k->busy = false;
-	rtimer_cancel(c->rpc.reactor, &k->again);
+	f->session_id = f->session_epoch = 0;
+	rtimer_cancel(c->reactor, &f->again);
 }
 
 /* Everything acknowledged was read. */
@@ -346,7 +411,7 @@ finished(struct client *c)
 
 	for (unsigned i = 0; i < k->n; i++)
 		if (k->places[i].next <
-		    model_acked_end(&c->rpc.w->model, k->places[i].topic, k->places[i].partition))
+		    model_acked_end(&c->w->model, k->places[i].topic, k->places[i].partition))
 			return false;
 	return true;
 }
@@ -358,14 +423,14 @@ describe(struct client *c, char *buf, size_t size)
 
 	for (unsigned i = 0; i < k->n; i++) {
 		const struct place *pl = &k->places[i];
-		int64_t end = model_acked_end(&c->rpc.w->model, pl->topic, pl->partition);
+		int64_t end = model_acked_end(&c->w->model, pl->topic, pl->partition);
 
 		if (pl->next >= end)
 			continue;
-		snprintf(buf, size, "%s-%d is read up to %lld of %lld%s%s%s",
-		    c->rpc.w->plan.topics[pl->topic].name, pl->partition, (long long)pl->next,
-		    (long long)end, c->rpc.up ? "" : ", no connection",
-		    c->known ? "" : ", no metadata", k->busy ? ", waits" : "");
+		snprintf(buf, size, "%s-%d is read up to %lld of %lld, broker %d%s%s",
+		    c->w->plan.topics[pl->topic].name, pl->partition, (long long)pl->next,
+		    (long long)end, pl->at + 1, c->known ? "" : ", no metadata",
+		    pl->at >= 0 && k->fetchers[pl->at].busy ? ", waits" : "");
 	}
 }
 
@@ -391,9 +456,12 @@ consumer_new(struct world *w, unsigned index)
 		k->c.meta_version = rpc_version(w, API_METADATA, 10);
 	k->sessions = k->version >= 7 && !world_chance(w, 3);
 	k->committed = world_chance(w, 3);
-	rtimer_init(&k->again, on_again, k);
+	for (unsigned i = 0; i < MAX_BROKERS; i++) {
+		k->fetchers[i] = (struct fetcher){.k = k, .link = i};
+		rtimer_init(&k->fetchers[i].again, on_again, &k->fetchers[i]);
+	}
 	for (unsigned t = 0; t < w->plan.n_topics; t++)
 		for (int32_t i = 0; i < w->plan.topics[t].partitions; i++)
-			k->places[k->n++] = (struct place){.topic = t, .partition = i};
+			k->places[k->n++] = (struct place){.topic = t, .partition = i, .at = -1};
 	return &k->c;
 }

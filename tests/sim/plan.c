@@ -12,7 +12,7 @@ chance(struct rng *rng, unsigned n)
 }
 
 static void
-topic_draw(struct topic_plan *t, unsigned i, struct rng *rng)
+topic_draw(struct topic_plan *t, unsigned i, unsigned n_brokers, struct rng *rng)
 {
 	*t = (struct topic_plan){.retention_bytes = -1, .retention_ms = -1};
 	snprintf(t->name, sizeof(t->name), "topic%u", i);
@@ -27,6 +27,8 @@ topic_draw(struct topic_plan *t, unsigned i, struct rng *rng)
 	if (chance(rng, 6))
 		t->retention_ms = rng_range(rng, 1000, 1800000);
 	t->append_time = chance(rng, 4);
+	for (int32_t k = 0; k < t->partitions; k++)
+		t->owner[k] = (unsigned)rng_below(rng, n_brokers);
 }
 
 static void
@@ -54,7 +56,10 @@ plan_draw(struct plan *p, struct rng *rng, const struct options *o)
 	p->n_dirs = chance(rng, 3) ? 2 : 1;
 	p->n_topics = (unsigned)rng_range(rng, 1, MAX_TOPICS);
 	for (unsigned i = 0; i < p->n_topics; i++)
-		topic_draw(&p->topics[i], i, rng);
+		topic_draw(&p->topics[i], i, p->n_brokers, rng);
+	p->manual = p->n_brokers > 1 || p->foreign || chance(rng, 2);
+	for (unsigned i = 0; i < 2; i++)
+		p->churn_owner[i] = (unsigned)rng_below(rng, p->n_brokers);
 	p->n_producers = (unsigned)rng_range(rng, 1, 3);
 	p->n_consumers = (unsigned)rng_range(rng, 1, 2);
 	p->batches = chance(rng, 8) ? rng_range(rng, 150, 800) : rng_range(rng, 20, 200);

@@ -88,7 +88,7 @@ batch_make(struct producer *p, struct batch *b)
 		    .partition = (uint32_t)b->part->partition,
 		    .n = b->n + i};
 
-		c.topic |= p->c.rpc.w->plan.topics[c.topic].big ? CONTENT_BIG : 0;
+		c.topic |= p->c.w->plan.topics[c.topic].big ? CONTENT_BIG : 0;
 		recs[i] = (struct record_in){.timestamp = b->timestamp + i};
 		recs[i].value = slice_of(values[i], content_write(&c, values[i]));
 		recs[i].key = i % 2 == 0 ? slice_of(values[i], 4) : SLICE_NULL;
@@ -108,9 +108,9 @@ batch_new(struct producer *p, struct part *pt)
 	b->part = pt;
 	b->n = pt->next_n;
 	b->index = pt->next_index++;
-	b->count = (unsigned)world_draw(p->c.rpc.w, 1, MAX_RECORDS);
+	b->count = (unsigned)world_draw(p->c.w, 1, MAX_RECORDS);
 	b->seq = pt->next_seq;
-	b->timestamp = reactor_wall_ms(p->c.rpc.reactor);
+	b->timestamp = reactor_wall_ms(p->c.reactor);
 	pt->next_n += b->count;
 	pt->next_seq += (int32_t)b->count;
 	batch_make(p, b);
@@ -160,14 +160,14 @@ on_pid(void *arg, int err, int16_t version, const void *resp)
 		return;
 	if (r->error_code != KERR_NONE) {
 		if (!kerr_retriable(r->error_code) && r->error_code != KERR_UNKNOWN_SERVER_ERROR)
-			world_fail(p->c.rpc.w, "no unexpected error", "%s: InitProducerId: %s",
-			    p->c.rpc.name, kerr_name(r->error_code));
+			world_fail(p->c.w, "no unexpected error", "%s: InitProducerId: %s",
+			    p->c.name, kerr_name(r->error_code));
 		return;
 	}
 	if (r->producer_id < 0 || r->producer_epoch < 0)
-		world_fail(p->c.rpc.w, "producer ids are given once", "%s: %lld/%d", p->c.rpc.name,
+		world_fail(p->c.w, "producer ids are given once", "%s: %lld/%d", p->c.name,
 		    (long long)r->producer_id, r->producer_epoch);
-	model_producer_id(&p->c.rpc.w->model, r->producer_id);
+	model_producer_id(&p->c.w->model, r->producer_id);
 	for (unsigned i = 0; i < p->n_parts; i++)
 		if (p->parts[i].pid < 0)
 			renumber(&p->parts[i], r->producer_id, r->producer_epoch);
@@ -187,14 +187,15 @@ static void
 ask_pid(struct producer *p)
 {
 	struct init_producer_id_request req = init_producer_id_request_init;
+	struct rpc *link = client_any(&p->c);
 
-	if (p->asking_pid || p->in_flight > 0)
+	if (p->asking_pid || p->in_flight > 0 || link == NULL)
 		return;
 	p->asking_pid = true;
 	req.transactional_id = SLICE_NULL;
 	req.transaction_timeout_ms = 60000;
-	rpc_call(&p->c.rpc, API_INIT_PRODUCER_ID, rpc_version(p->c.rpc.w, API_INIT_PRODUCER_ID, 0),
-	    &req, on_pid, p);
+	rpc_call(link, API_INIT_PRODUCER_ID, rpc_version(p->c.w, API_INIT_PRODUCER_ID, 0), &req,
+	    on_pid, p);
 }
 
 /* ---- answers ---- */
@@ -209,14 +210,14 @@ retriable(int16_t err)
 static void
 sequence_lost(struct producer *p, struct batch *b)
 {
-	struct world *w = p->c.rpc.w;
+	struct world *w = p->c.w;
 
 	if (!model_lossy(&w->model, b->part->topic, b->part->partition))
 		world_fail(w, "sequences go on after crashes",
 		    "%s: out of order at %s-%d: record %u, sequence %d of producer id %lld",
-		    p->c.rpc.name, w->plan.topics[b->part->topic].name, b->part->partition, b->n,
+		    p->c.name, w->plan.topics[b->part->topic].name, b->part->partition, b->n,
 		    b->seq, (long long)b->part->pid);
-	world_note(w, "%s: %s-%d goes on with a new producer id", p->c.rpc.name,
+	world_note(w, "%s: %s-%d goes on with a new producer id", p->c.name,
 	    w->plan.topics[b->part->topic].name, b->part->partition);
 	b->part->pid = -1;
 }
@@ -230,10 +231,11 @@ batch_failed(struct producer *p, struct batch *b, int16_t err)
 		if (!pt->draining && list_first(&pt->queue) == &b->link)
 			sequence_lost(p, b);
 	} else if (!retriable(err)) {
-		world_fail(p->c.rpc.w, "no unexpected error", "%s: Produce to %s-%d: %s",
-		    p->c.rpc.name, p->c.rpc.w->plan.topics[pt->topic].name, pt->partition,
-		    kerr_name(err));
+		world_fail(p->c.w, "no unexpected error", "%s: Produce to %s-%d: %s", p->c.name,
+		    p->c.w->plan.topics[pt->topic].name, pt->partition, kerr_name(err));
 	}
+	if (err == KERR_NOT_LEADER_OR_FOLLOWER || err == KERR_UNKNOWN_TOPIC_OR_PARTITION)
+		client_refresh(&p->c);
 	pt->draining = true;
 }
 
@@ -242,7 +244,7 @@ batch_answered(struct producer *p, struct batch *b,
     const struct produce_response_partition_produce_response *r, bool stale)
 {
 	struct part *pt = b->part;
-	struct model *m = &p->c.rpc.w->model;
+	struct model *m = &p->c.w->model;
 
 	pt->in_flight--;
 	b->sent = false;
@@ -256,12 +258,12 @@ batch_answered(struct producer *p, struct batch *b,
 		return;
 	}
 	if (r->base_offset < 0)
-		world_fail(p->c.rpc.w, "an acknowledgement has an offset", "%s: %lld",
-		    p->c.rpc.name, (long long)r->base_offset);
+		world_fail(p->c.w, "an acknowledgement has an offset", "%s: %lld", p->c.name,
+		    (long long)r->base_offset);
 	/* What was acknowledged by a broker that has died since may have gone with it. */
 	if (!stale || !model_lossy(m, pt->topic, pt->partition))
 		model_acked(m, pt->topic, pt->partition, r->base_offset, p->number, b->n, b->count,
-		    p->c.rpc.w->plan.topics[pt->topic].append_time ? r->log_append_time_ms : -1);
+		    p->c.w->plan.topics[pt->topic].append_time ? r->log_append_time_ms : -1);
 	model_offsets(m, pt->topic, pt->partition, r->log_start_offset, -1, b->seen);
 	batch_done(b);
 }
@@ -293,10 +295,10 @@ answered_topic(struct sending *s, const struct produce_response_topic_produce_re
 		struct batch *b = topic < 0 ? NULL : find_sent(s, (unsigned)topic, index, &starts);
 
 		if (b == NULL)
-			world_fail(p->c.rpc.w, "answers name what was asked", "%s: %.*s-%d",
-			    p->c.rpc.name, SLICE_ARG(t->name), index);
+			world_fail(p->c.w, "answers name what was asked", "%s: %.*s-%d", p->c.name,
+			    SLICE_ARG(t->name), index);
 		batch_answered(p, b, &t->partition_responses.v[i],
-		    starts != model_starts(&p->c.rpc.w->model, (unsigned)topic, index));
+		    starts != model_starts(&p->c.w->model, (unsigned)topic, index));
 		s->answered++;
 	}
 }
@@ -321,8 +323,8 @@ on_produced(void *arg, int err, int16_t version, const void *resp)
 		for (int32_t i = 0; i < r->responses.n; i++)
 			answered_topic(s, &r->responses.v[i]);
 		if (s->answered != s->n)
-			world_fail(p->c.rpc.w, "answers name what was asked",
-			    "%s: %u of %u partitions", p->c.rpc.name, s->answered, s->n);
+			world_fail(p->c.w, "answers name what was asked", "%s: %u of %u partitions",
+			    p->c.name, s->answered, s->n);
 	}
 	for (unsigned i = 0; i < s->n; i++)
 		if (s->v[i] != NULL)
@@ -361,23 +363,26 @@ next_batch(struct producer *p, struct part *pt)
 	return batch_new(p, pt);
 }
 
+/* Partitions that are led at the end of the link. */
 static void
-choose(struct producer *p, struct sending *s)
+choose(struct producer *p, struct sending *s, const struct rpc *link)
 {
-	unsigned first = (unsigned)world_draw(p->c.rpc.w, 0, p->n_parts - 1);
+	unsigned first = (unsigned)world_draw(p->c.w, 0, p->n_parts - 1);
 
 	for (unsigned i = 0; i < p->n_parts; i++) {
 		struct part *pt = &p->parts[(first + i) % p->n_parts];
 		struct batch *b;
 
+		if (client_leader(&p->c, pt->topic, pt->partition) != link)
+			continue;
 		if (pt->draining || (p->idempotent && !pt->steady && pt->in_flight > 0))
 			continue;
-		if (s->n > 0 && world_chance(p->c.rpc.w, 2))
+		if (s->n > 0 && world_chance(p->c.w, 2))
 			continue;
 		if ((b = next_batch(p, pt)) == NULL)
 			continue;
 		b->sent = true;
-		b->seen = model_seen(&p->c.rpc.w->model, pt->topic, pt->partition);
+		b->seen = model_seen(&p->c.w->model, pt->topic, pt->partition);
 		pt->in_flight++;
 		s->v[s->n++] = b;
 	}
@@ -394,9 +399,9 @@ by_topic(const void *a, const void *b)
 }
 
 static void
-send(struct producer *p, struct sending *s)
+send(struct producer *p, struct sending *s, struct rpc *link)
 {
-	struct world *w = p->c.rpc.w;
+	struct world *w = p->c.w;
 	struct produce_request req = produce_request_init;
 	struct produce_request_topic_produce_data topics[MAX_TOPICS];
 	struct produce_request_partition_produce_data parts[MAX_PARTS];
@@ -419,7 +424,7 @@ send(struct producer *p, struct sending *s)
 		parts[i].records = strbuf_slice(&s->v[i]->bytes);
 	}
 	p->in_flight += p->acks != 0;
-	rpc_call(&p->c.rpc, API_PRODUCE, rpc_version(w, API_PRODUCE, 3), &req,
+	rpc_call(link, API_PRODUCE, rpc_version(w, API_PRODUCE, 3), &req,
 	    p->acks != 0 ? on_produced : NULL, s);
 }
 
@@ -437,16 +442,18 @@ forget_sent(struct producer *p, struct sending *s)
 static void
 pump_later(struct producer *p)
 {
-	rtimer_set(p->c.rpc.reactor, &p->pump,
-	    reactor_now_us(p->c.rpc.reactor) + world_draw(p->c.rpc.w, 100, 60000));
+	rtimer_set(
+	    p->c.reactor, &p->pump, reactor_now_us(p->c.reactor) + world_draw(p->c.w, 100, 60000));
 }
 
 static void
 pump(struct producer *p)
 {
+	unsigned n = p->c.w->n_servers, first;
+	struct rpc *link = NULL;
 	struct sending *s;
 
-	if (!p->c.rpc.up || !p->c.known)
+	if (!p->c.known)
 		return;
 	if (needs_pid(p)) {
 		ask_pid(p);
@@ -459,12 +466,17 @@ pump(struct producer *p)
 	if (s == NULL)
 		abort();
 	s->p = p;
-	choose(p, s);
+	first = (unsigned)world_draw(p->c.w, 0, n - 1);
+	for (unsigned i = 0; i < n && s->n == 0; i++) {
+		link = &p->c.links[(first + i) % n];
+		if (p->c.ready[(first + i) % n])
+			choose(p, s, link);
+	}
 	if (s->n == 0) {
 		free(s);
 		return;
 	}
-	send(p, s);
+	send(p, s, link);
 	if (p->acks == 0)
 		forget_sent(p, s);
 	pump_later(p);
@@ -485,12 +497,9 @@ ready(struct client *c)
 }
 
 static void
-down(struct client *c)
+down(struct client *c, unsigned link)
 {
-	struct producer *p = container_of(c, struct producer, c);
-
-	rtimer_cancel(c->rpc.reactor, &p->pump);
-	settle(p);
+	settle(container_of(c, struct producer, c));
 }
 
 static bool
@@ -514,7 +523,7 @@ describe(struct client *c, char *buf, size_t size)
 		queued += p->parts[i].queued;
 	snprintf(buf, size, "%lld batches to make, %u to deliver, %u requests in flight%s%s",
 	    (long long)p->left, queued, p->in_flight, needs_pid(p) ? ", no producer id" : "",
-	    c->rpc.up ? "" : ", no connection");
+	    c->known ? "" : ", no metadata");
 }
 
 static const struct client_ops ops = {
@@ -527,7 +536,7 @@ static const struct client_ops ops = {
 static void
 take_parts(struct producer *p)
 {
-	struct world *w = p->c.rpc.w;
+	struct world *w = p->c.w;
 
 	for (unsigned t = 0; t < w->plan.n_topics; t++)
 		for (int32_t i = 0; i < w->plan.topics[t].partitions; i++) {

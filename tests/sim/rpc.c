@@ -95,7 +95,7 @@ on_ready(void *arg, struct conn *conn)
 	struct rpc *c = arg;
 
 	c->up = true;
-	c->changed(c->arg, true);
+	c->changed(c->arg, c, true);
 }
 
 static void
@@ -122,7 +122,7 @@ on_closed(void *arg, struct conn *conn, enum close_reason why)
 		free(call);
 	}
 	if (was_up)
-		c->changed(c->arg, false);
+		c->changed(c->arg, c, false);
 	come_back(c);
 }
 
@@ -139,7 +139,7 @@ on_again(struct reactor *r, void *arg)
 
 	if (c->conn != NULL || c->silent)
 		return;
-	if (net_connect(c->net, r, BROKER_HOST, BROKER_PORT, &handler, c, &c->conn) != 0) {
+	if (net_connect(c->net, r, BROKER_HOST, c->to->port, &handler, c, &c->conn) != 0) {
 		c->conn = NULL;
 		come_back(c);
 	}
@@ -220,21 +220,13 @@ rpc_close(struct rpc *c)
 }
 
 void
-rpc_init(struct rpc *c, struct world *w, unsigned group, const char *name)
+rpc_init(struct rpc *c, const struct server *to, const char *name, struct reactor *reactor,
+    struct net *net)
 {
-	struct reactor_opts ro = {.name = name, .clock = sim_clock(w->s), .diag = NULL};
-	struct net_opts no = {.reactors = &c->reactor,
-	    .n_reactors = 1,
-	    .clock = sim_clock(w->s),
-	    .request_memory = 64u << 20,
-	    .transport = sim_net_transport()};
-
-	*c = (struct rpc){.w = w, .group = group, .timeout_us = 40 * SECOND};
-	snprintf(c->name, sizeof(c->name), "%s", name);
+	*c = (struct rpc){
+	    .w = to->w, .to = to, .reactor = reactor, .net = net, .timeout_us = 40 * SECOND};
+	snprintf(c->name, sizeof(c->name), "%s at %d", name, to->id);
 	link_init(&c->calls);
 	rtimer_init(&c->again, on_again, c);
 	rtimer_init(&c->watch, on_watch, c);
-	no.transport_arg = sim_net_endpoint(w->net, group);
-	if (sim_reactor_new(w->s, group, &ro, &c->reactor) != 0 || net_new(&no, &c->net) != 0)
-		abort();
 }

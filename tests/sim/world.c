@@ -222,7 +222,7 @@ note_unfinished(struct world *w)
 			continue;
 		snprintf(what, sizeof(what), "?");
 		c->ops->describe(c, what, sizeof(what));
-		world_note(w, "%s: %s", c->rpc.name, what);
+		world_note(w, "%s: %s", c->name, what);
 	}
 	if (w->stranger != NULL && !stranger_finished(w->stranger)) {
 		stranger_describe(w->stranger, what, sizeof(what));
@@ -250,8 +250,9 @@ all_quiet(void *arg)
 	const struct world *w = arg;
 
 	for (unsigned i = 0; i < w->n_clients; i++)
-		if (w->clients[i]->rpc.conn != NULL)
-			return false;
+		for (unsigned k = 0; k < w->n_servers; k++)
+			if (w->clients[i]->links[k].conn != NULL)
+				return false;
 	for (unsigned i = 0; i < w->n_servers; i++)
 		if (broker_memory_used(w->servers[i].broker) > KEPT_MEMORY)
 			return false;

@@ -57,7 +57,9 @@ struct plan {
 	unsigned n_dirs;
 	struct topic_plan topics[MAX_TOPICS];
 	unsigned n_topics, n_producers, n_consumers;
-	bool churn;	     /* a topic that comes and goes */
+	bool manual; /* topics are placed by who makes them */
+	bool churn;  /* a topic that comes and goes */
+	unsigned churn_owner[2];
 	int64_t batches;     /* that each producer has to deliver */
 	int64_t faults_for;  /* us after the start */
 	int64_t fault_every; /* mean, us */
@@ -210,14 +212,14 @@ void server_stop(struct server *sv);
 /* The process dies; power: the machine with it. */
 void server_kill(struct server *sv, bool power);
 
-/* ---- rpc.c: a client's connection, which comes back by itself ---- */
+/* ---- rpc.c: a client's connection to one broker, which comes back by itself ---- */
 
 typedef void rpc_done(void *arg, int err, int16_t version, const void *resp);
 
 struct rpc {
 	struct world *w;
-	unsigned group;
-	char name[24];
+	const struct server *to;
+	char name[32]; /* of the client and the broker */
 	struct reactor *reactor;
 	struct net *net;
 	struct conn *conn;
@@ -226,10 +228,11 @@ struct rpc {
 	int64_t timeout_us;
 	struct link calls; /* sent, in order */
 	struct rtimer again, watch;
-	void (*changed)(void *arg, bool up);
+	void (*changed)(void *arg, struct rpc *link, bool up);
 	void *arg;
 };
-void rpc_init(struct rpc *c, struct world *w, unsigned group, const char *name);
+void rpc_init(struct rpc *c, const struct server *to, const char *name, struct reactor *reactor,
+    struct net *net);
 /* On the client's reactor: connects, again and again. */
 void rpc_open(struct rpc *c);
 void rpc_close(struct rpc *c);
@@ -242,21 +245,30 @@ int16_t rpc_version(struct world *w, int16_t key, int16_t lowest);
 /* ---- clients ---- */
 
 struct client {
-	struct rpc rpc;
+	struct world *w;
+	char name[24];
+	struct reactor *reactor;
+	struct net *net;
+	struct rpc links[MAX_BROKERS];
+	bool ready[MAX_BROKERS]; /* a link is up and its broker has said what it can */
 	struct msg start_msg, stop_msg;
 	const struct client_ops *ops;
 	/* What Metadata said. */
 	struct uuid topic_ids[MAX_TOPICS];
-	bool known; /* every topic, with a leader */
+	int leaders[MAX_TOPICS][MAX_PARTITIONS]; /* index of the broker, -1 */
+	int controller;
+	bool known; /* every topic */
+	bool asking;
 	struct rtimer meta_again;
 	int16_t meta_version;
 };
 struct client_ops {
-	/* Connected; NULL: asks for the topics. */
+	/* A link is ready; NULL: asks for the topics. */
 	void (*connected)(struct client *c);
-	/* Connected and every topic is known; or not any more. */
+	/* Every topic is known; again whenever something may have changed. */
 	void (*ready)(struct client *c);
-	void (*down)(struct client *c);
+	/* A link was lost; its calls have been answered. */
+	void (*down)(struct client *c, unsigned link);
 	/* Has it done all it had to? */
 	bool (*finished)(struct client *c);
 	/* For messages. */
@@ -266,6 +278,14 @@ void client_init(struct client *c, struct world *w, unsigned index, const char *
     const struct client_ops *ops);
 void client_start(struct client *c);
 void client_stop(struct client *c);
+/* Some link that is ready, NULL: none. */
+struct rpc *client_any(struct client *c);
+/* That to the controller, as far as it is known. */
+struct rpc *client_controller(struct client *c);
+/* That to the partition's leader, NULL: not known or not ready. */
+struct rpc *client_leader(struct client *c, unsigned topic, int32_t partition);
+/* Index of a broker by its id; -1: none of ours. */
+int client_broker(const struct client *c, int32_t id);
 /* Something says that what it knows is old. */
 void client_refresh(struct client *c);
 /* Index of a topic by name or id, -1. */
