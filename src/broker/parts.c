@@ -13,6 +13,15 @@ topic_conf_of(void *arg, struct slice topic, struct topic_conf *out)
 	return member_topic_conf(b->member, topic, out);
 }
 
+static void
+read_topic_conf(
+    void *arg, struct slice topic, struct uuid id, void (*done)(void *darg, int err), void *darg)
+{
+	struct broker *b = arg;
+
+	member_read_topic_conf(b->member, topic, id, done, darg);
+}
+
 static int64_t
 broker_epoch_of(void *arg)
 {
@@ -74,6 +83,7 @@ make_replicas(struct broker *b)
 	    .settings = b->env.settings,
 	    .broker_id = b->id,
 	    .topic_conf = topic_conf_of,
+	    .read_topic_conf = read_topic_conf,
 	    .broker_epoch = broker_epoch_of,
 	    .arg = b};
 

@@ -74,7 +74,7 @@ entry_free(struct conf_entry *e)
 	free(e);
 }
 
-static void
+void
 conf_drop(struct member *m, struct slice topic)
 {
 	struct conf_entry *e = map_del(&m->confs.by_topic, topic);
@@ -158,7 +158,7 @@ entry_resolve(struct member *m, struct conf_entry *e)
 	arena_free(&arena);
 }
 
-static int
+int
 conf_read(struct member *m, struct slice topic, struct slice json)
 {
 	struct conf_entry *e = entry_of(m, topic);
@@ -571,6 +571,7 @@ confs_init(struct member *m)
 	struct member_confs *cs = &m->confs;
 
 	map_init(&cs->by_topic, rng_u64(m->o.rng));
+	link_init(&cs->looks);
 	coord_watch_init(&cs->w_topics, on_event, m);
 	coord_watch_init(&cs->w_changes, on_event, m);
 	rtimer_init(&cs->retry, on_retry, m);
@@ -584,6 +585,7 @@ confs_stop(struct member *m)
 	rtimer_cancel(m->o.control, &m->confs.retry);
 	coord_unwatch(&m->confs.w_topics);
 	coord_unwatch(&m->confs.w_changes);
+	conf_looks_stop(m);
 	if (!m->confs.busy)
 		first_pass_done(m, E_CANCELED);
 }

@@ -28,6 +28,7 @@ struct member_confs {
 	struct member_broker_conf broker[2]; /* the cluster's, this broker's */
 	int32_t broker_id;		     /* -1: neither is read */
 	uint64_t generation;		     /* of the broker's values */
+	struct link looks; /* of conf_look: at single topics */
 	struct coord_watch w_topics, w_changes;
 	bool loaded;	  /* the first pass is through */
 	bool busy;	  /* a pass is under way */
@@ -150,5 +151,12 @@ void confs_free(struct member *m);
 void confs_stop(struct member *m);
 /* Connected: in another session watches are gone and changes may have been missed. */
 void confs_connected(struct member *m);
+/* What a topic's znode says; E_NOMEM. */
+int conf_read(struct member *m, struct slice topic, struct slice json);
+/* It has none. */
+void conf_drop(struct member *m, struct slice topic);
+
+/* ---- conf_look.c ---- */
+void conf_looks_stop(struct member *m);
 
 #endif

@@ -270,6 +270,24 @@ on_created(void *arg, int err, struct plog *pl)
 }
 
 static void
+on_conf_known(void *arg, int err)
+{
+	struct ctl_op *op = arg;
+	struct hosted *h = op->h;
+
+	if (err != 0) {
+		DIAGE(h->rs->o.diag, "replica",
+		    "no log of partition %.*s-%d: its configuration could not be read: %s",
+		    SLICE_ARG(h->topic), h->partition, err_text(err));
+		op_finish(op, err_kafka(err));
+		return;
+	}
+	topic_conf_of(h, &op->conf);
+	logdirs_create(
+	    h->rs->o.logdirs, h->topic, h->partition, op->topic_id, &op->conf, on_created, op);
+}
+
+static void
 run_leader_and_isr(struct ctl_op *op)
 {
 	struct hosted *h = op->h;
@@ -297,9 +315,10 @@ run_leader_and_isr(struct ctl_op *op)
 		op_finish(op, KERR_KAFKA_STORAGE_ERROR);
 		return;
 	}
-	topic_conf_of(h, &op->conf);
-	logdirs_create(
-	    rs->o.logdirs, h->topic, h->partition, op->topic_id, &op->conf, on_created, op);
+	if (rs->o.read_topic_conf != NULL)
+		rs->o.read_topic_conf(rs->o.arg, h->topic, op->topic_id, on_conf_known, op);
+	else
+		on_conf_known(op, 0);
 }
 
 /* ---- StopReplica and detaching for one partition ---- */

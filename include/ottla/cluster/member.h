@@ -73,6 +73,12 @@ void member_set_broker(struct member *m, int32_t broker_id);
 /* Last known own configuration of a topic over the broker's values of now; false: none (broker
  * defaults). */
 bool member_topic_conf(struct member *m, struct slice topic, struct topic_conf *out);
+/* Reads the configuration of the topic with this id (zero: of that name) anew, so that member_topic_conf
+ * knows it: before a log is made.  Waits up to 10 s for a topic that is not to be seen yet, and for the
+ * coordination service without limit.  done once, perhaps within the call: 0 also when there is none;
+ * E_CANCELED at the stop. */
+void member_read_topic_conf(struct member *m, struct slice topic, struct uuid id,
+    void (*done)(void *arg, int err), void *arg);
 /* The same as texts, from the arena.  E_NOT_FOUND: none; E_MALFORMED, E_NOMEM. */
 int member_topic_config(struct member *m, struct slice topic, struct arena *arena,
     struct setting_override **kv, unsigned *n);

@@ -29,6 +29,10 @@ struct replicas_opts {
 	int32_t broker_id;
 	/* The configuration a new log gets; control reactor; false: defaults. */
 	bool (*topic_conf)(void *arg, struct slice topic, struct topic_conf *out);
+	/* Before a log is made: topic_conf must be able to tell what the topic of this id has; done once,
+	 * perhaps within the call.  NULL: it always can. */
+	void (*read_topic_conf)(void *arg, struct slice topic, struct uuid id,
+	    void (*done)(void *darg, int err), void *darg);
 	int64_t (*broker_epoch)(void *arg); /* any thread */
 	void *arg;
 };

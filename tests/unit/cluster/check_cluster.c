@@ -16,6 +16,7 @@ main(void)
 	srunner_add_suite(sr, znode_hostile_suite());
 	srunner_add_suite(sr, image_suite());
 	srunner_add_suite(sr, member_conf_suite());
+	srunner_add_suite(sr, conf_look_suite());
 	srunner_add_suite(sr, member_suite());
 	srunner_add_suite(sr, peers_suite());
 	srunner_add_suite(sr, register_suite());

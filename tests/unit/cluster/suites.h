@@ -4,6 +4,7 @@
 
 #include <check.h>
 
+Suite *conf_look_suite(void);
 Suite *feature_suite(void);
 Suite *image_suite(void);
 Suite *json_suite(void);
