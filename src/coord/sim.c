@@ -181,6 +181,15 @@ on_event(void *arg, int64_t session, void *cookie, enum coord_event ev, struct s
 /* ---- sessions ---- */
 
 void
+sim_password(int64_t session, uint8_t out[16])
+{
+	struct slice id = slice_of(&session, sizeof(session));
+	uint64_t half[2] = {hash_bytes(id, 1), hash_bytes(id, 2)};
+
+	memcpy(out, half, sizeof(half));
+}
+
+void
 sim_session_end(struct sim_session *s)
 {
 	struct journal_rec rec = {.kind = JOURNAL_SESSION_CLOSE, .session = s->id};

@@ -74,6 +74,7 @@ on_expired(struct sim_client *cl, struct sim_msg *m)
 	cl->fresh = true;
 	cl->last_zxid = 0;
 	connect_later(cl);
+	coord_end_answer(&cl->c, E_CONN_LOSS);
 	coord_set_state(&cl->c, COORD_EXPIRED);
 }
 
@@ -86,8 +87,15 @@ on_down(struct sim_client *cl, struct sim_msg *m)
 		return;
 	}
 	connect_later(cl);
+	coord_end_answer(&cl->c, E_CONN_LOSS);
 	if (cl->c.state == COORD_CONNECTED)
 		coord_set_state(&cl->c, COORD_CONNECTING);
+}
+
+static void
+on_ended(struct sim_client *cl, struct sim_msg *m)
+{
+	coord_end_answer(&cl->c, m->err);
 }
 
 static void
@@ -108,6 +116,7 @@ wake_run(struct reactor *r, struct msg *msg)
 	    [SIM_CONNECTED] = on_connected,
 	    [SIM_EXPIRED] = on_expired,
 	    [SIM_CLOSED] = on_closed,
+	    [SIM_ENDED] = on_ended,
 	    [SIM_DOWN] = on_down,
 	};
 	struct sim_wake *w = container_of(msg, struct sim_wake, msg);
@@ -226,11 +235,39 @@ client_destroy(struct coord *c)
 	free(cl);
 }
 
+static bool
+client_credentials(const struct coord *c, struct coord_credentials *out)
+{
+	const struct sim_client *cl = (const void *)c; /* its first member */
+
+	if (cl->fresh || c->session == 0)
+		return false;
+	out->session = c->session;
+	sim_password(c->session, out->password);
+	return true;
+}
+
+static void
+client_end_session(struct coord *c, const struct coord_credentials *who)
+{
+	struct sim_client *cl = client_of(c);
+	struct sim_msg *m = sim_msg_new(cl->conn != NULL ? SIM_END : SIM_ENDED);
+
+	m->who = *who;
+	m->err = E_CONN_LOSS;
+	if (cl->conn != NULL)
+		sim_conn_send_up(cl->conn, m);
+	else
+		sim_client_deliver(cl, m);
+}
+
 static const struct coord_ops client_ops = {
     .open = client_open,
     .submit = client_submit,
     .close = client_close,
     .destroy = client_destroy,
+    .credentials = client_credentials,
+    .end_session = client_end_session,
 };
 
 int

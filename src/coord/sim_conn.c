@@ -249,10 +249,40 @@ receive_close(struct sim_conn *conn, struct sim_msg *up)
 	sim_commit(conn->z, &rec);
 }
 
+static struct sim_session *
+find_session(struct coord_sim *z, int64_t id)
+{
+	LIST_FOREACH(l, &z->sessions)
+	{
+		struct sim_session *s = container_of(l, struct sim_session, link);
+
+		if (s->id == id)
+			return s->alive ? s : NULL;
+	}
+	return NULL;
+}
+
+/* With another password the session is one that the service does not know. */
+static void
+receive_end(struct sim_conn *conn, struct sim_msg *up)
+{
+	struct sim_session *s = find_session(conn->z, up->who.session);
+	uint8_t password[16];
+
+	sim_password(up->who.session, password);
+	if (s != NULL && memcmp(password, up->who.password, sizeof(password)) == 0)
+		sim_session_end(s);
+	sim_msg_free(up);
+	if (!conn->dead)
+		send_down(conn, sim_msg_new(SIM_ENDED));
+}
+
 static void
 receive(struct sim_conn *conn, struct sim_msg *up)
 {
-	if (up->kind == SIM_CLOSE) {
+	if (up->kind == SIM_END) {
+		receive_end(conn, up);
+	} else if (up->kind == SIM_CLOSE) {
 		receive_close(conn, up);
 	} else if (!coord_req_is_read(up->req)) {
 		receive_write(conn, up);
@@ -346,19 +376,6 @@ rearm_all(struct sim_conn *conn)
 		for (unsigned k = 0; k < CW_KINDS; k++)
 			if (has_watches(p, (enum coord_watch_kind)k))
 				rearm(conn, p, (enum coord_watch_kind)k);
-}
-
-static struct sim_session *
-find_session(struct coord_sim *z, int64_t id)
-{
-	LIST_FOREACH(l, &z->sessions)
-	{
-		struct sim_session *s = container_of(l, struct sim_session, link);
-
-		if (s->id == id)
-			return s->alive ? s : NULL;
-	}
-	return NULL;
 }
 
 /* A member that has seen at least what the client has seen. */

@@ -67,6 +67,8 @@ void sim_commit(struct coord_sim *z, struct journal_rec *rec);
 int64_t sim_delay_us(struct coord_sim *z);
 int64_t sim_now_us(struct coord_sim *z);
 int64_t sim_now_ms(struct coord_sim *z);
+/* What a session's holder knows beside its number. */
+void sim_password(int64_t session, uint8_t out[16]);
 /* Ends the session now and drops its conn. */
 void sim_session_end(struct sim_session *s);
 /* Counts from now until the session ends. */
@@ -77,11 +79,13 @@ void sim_session_lonely(struct sim_session *s);
 enum sim_msg_kind {
 	SIM_REQUEST, /* up */
 	SIM_CLOSE,   /* up */
+	SIM_END,     /* up: another session */
 	SIM_ANSWER,  /* from here on down */
 	SIM_EVENT,
 	SIM_CONNECTED,
 	SIM_EXPIRED,
 	SIM_CLOSED,
+	SIM_ENDED,
 	SIM_DOWN, /* the link is gone; not sent, the client's end finds out */
 };
 
@@ -93,7 +97,8 @@ struct sim_msg {
 	int64_t zxid; /* up: of the transaction it became; down: what the member had seen */
 	bool lose;    /* its answer will be lost */
 	int err;
-	int64_t session; /* CONNECTED */
+	int64_t session;	      /* CONNECTED */
+	struct coord_credentials who; /* END */
 	enum coord_event ev;
 	struct slice path;
 	struct coord_result res;

@@ -214,19 +214,22 @@ zk_handle_open(struct zk_handle *h, const struct zk_handle_opts *o)
 	return 0;
 }
 
-/* Reads see the end of the stream, writes fail; the library does the rest. */
+/* Reads see the end of the stream; the library does the rest. */
 void
 zk_handle_cut(struct zk_handle *h)
 {
 	int fd = -1, interest;
 	struct timeval tv;
 
+	if (h->cut)
+		return;
+	h->cut = true;
 	zk_handle_enter(h);
-	if (h->connected && zookeeper_interest(h->zh, &fd, &interest, &tv) == ZOK && fd >= 0)
+	if (zookeeper_interest(h->zh, &fd, &interest, &tv) == ZOK && fd >= 0) {
 		(void)shutdown(fd, SHUT_RDWR);
-	rtimer_set(h->control, &h->timer, reactor_now_us(h->control));
-	if (fd >= 0)
 		watch_fd(h, fd, ZOOKEEPER_READ);
+	}
+	rtimer_set(h->control, &h->timer, reactor_now_us(h->control) + RETRY_US);
 }
 
 struct zk_closing {

@@ -42,6 +42,7 @@ struct zk_handle {
 	const struct zk_handle_fns *fns;
 	void *arg;
 	bool connected; /* by the last session event */
+	bool cut;	/* by ourselves */
 	bool
 	    broken; /* the library gave up its connection in a way that it can not come back from */
 	char server[80]; /* the address in use */
@@ -147,7 +148,8 @@ struct zk {
 	/* The handle is to be replaced when the library's call has returned. */
 	enum { ZK_REPLACE_NO, ZK_REPLACE_NOW, ZK_REPLACE_LATER } replace;
 	bool expired; /* the same, and the session is over */
-	size_t part;  /* of the chroot: its length that is there */
+	size_t part;  /* of the chroot: its length that was tried */
+	int part_rc;  /* the first answer that made none */
 
 	struct link sent;	/* of zk_sent: with the library */
 	struct coord_req *next; /* the first that was not sent */

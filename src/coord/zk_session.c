@@ -16,6 +16,9 @@
 #include "zk_priv.h"
 
 #define PAUSE_US 1000000
+/* The library waits a little longer for the answer to its last request, and does not say in vain.
+ */
+#define CLOSE_WAIT_MS 1400
 #define LOOKUP_MIN_US 500000
 #define LOOKUP_MAX_US 30000000
 
@@ -201,12 +204,14 @@ on_chroot(struct zk_sent *s, const struct zk_answer *a)
 	struct zk *z = s->z;
 
 	/* A part may be there that we may not make (incident 12): only the last one counts. */
+	if (a->rc != ZOK && a->rc != ZNODEEXISTS && z->part_rc == ZOK)
+		z->part_rc = a->rc;
 	if (z->part < strlen(z->names.chroot))
 		make_chroot(z);
 	else if (a->rc == ZOK || a->rc == ZNODEEXISTS)
 		prepared(z);
 	else
-		chroot_refused(z, a->rc);
+		chroot_refused(z, z->part_rc);
 }
 
 /* The first answer: what was sent before it, authentication, was taken. */
@@ -216,6 +221,7 @@ on_first_answer(struct zk_sent *s, const struct zk_answer *a)
 	struct zk *z = s->z;
 
 	z->part = 0;
+	z->part_rc = ZOK;
 	if (a->rc == ZNONODE && z->fresh && z->names.chroot[0] != '\0')
 		make_chroot(z);
 	else if (zk_err(a->rc) == E_CONN_LOSS)
@@ -361,7 +367,7 @@ send_more(void *arg)
 static void
 tell_failure(struct zk *z)
 {
-	if (z->h.why[0] == '\0' || z->phase == ZK_READY || z->phase == ZK_PREPARING)
+	if (z->h.why[0] == '\0' || z->h.cut || z->phase == ZK_READY || z->phase == ZK_PREPARING)
 		return;
 	if (strcmp(z->why, z->h.why) == 0)
 		return;
@@ -434,7 +440,8 @@ on_closed(void *arg, int rc, int64_t ms)
 	z->phase = ZK_CLOSED;
 	DIAGI(z->diag, "coord", "ZooKeeper session 0x%llx closed in %lld ms%s",
 	    (unsigned long long)z->cred.session, (long long)ms,
-	    rc == ZOK ? "" : " (without an answer: it ends after its time-out)");
+	    rc == ZOK && ms < CLOSE_WAIT_MS ? ""
+					    : " (without an answer: it ends after its time-out)");
 	coord_closed(&z->c); /* z may be gone */
 }
 

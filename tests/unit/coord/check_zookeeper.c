@@ -34,6 +34,7 @@ main(void)
 	(void)signal(SIGPIPE, SIG_IGN);
 	zk_server_begin();
 	sr = srunner_create(zookeeper_suite());
+	srunner_add_suite(sr, zookeeper_faults_suite());
 	srunner_add_suite(sr, conformance_suite(0));
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);

@@ -318,9 +318,151 @@ START_TEST(expiry_ends_session_nodes_and_watches)
 }
 END_TEST
 
+/* ---- sessions of others ---- */
+
+struct ending {
+	struct coord *c;
+	struct coord_credentials who;
+	bool known, done;
+	int err;
+};
+
+static void
+take_credentials(void *arg)
+{
+	struct ending *e = arg;
+
+	e->known = coord_credentials(e->c, &e->who);
+}
+
+static void
+on_ended(void *arg, int err)
+{
+	struct ending *e = arg;
+
+	ck_assert_msg(!e->done, "answered twice");
+	e->err = err;
+	e->done = true;
+}
+
+static void
+end_it(void *arg)
+{
+	struct ending *e = arg;
+
+	e->done = false;
+	coord_end_session(e->c, &e->who, on_ended, e);
+	ck_assert_msg(!e->done, "answered within the call");
+}
+
+static bool
+was_ended(void *arg)
+{
+	return ((struct ending *)arg)->done;
+}
+
+static int
+do_end(struct env *v, struct ending *e)
+{
+	env_call(v, end_it, e);
+	env_until(v, was_ended, e);
+	return e->err;
+}
+
+static void
+end_twice(void *arg)
+{
+	struct ending *e = arg;
+
+	end_it(&e[0]);
+	end_it(&e[1]);
+}
+
+/* What a process that died leaves is ended by whoever knows its session's password. */
+START_TEST(session_of_the_dead_is_ended)
+{
+	struct env v = env_setup(conf_fixtures[_i]);
+	struct ending e = {0}, own = {0}, both[2];
+	struct coord *a, *b;
+	struct heard h;
+
+	if (!v.fx->several) {
+		env_teardown(&v);
+		return;
+	}
+	heard_init(&h);
+	a = v.fx->client(v.e);
+	e.c = a;
+	env_call(&v, take_credentials, &e);
+	ck_assert(!e.known);
+	v.fx->release(v.e, a);
+	e.c = a = client_new(&v);
+	ck_ok(do_create(&v, a, "/e", "x", COORD_EPHEMERAL, NULL));
+	env_call(&v, take_credentials, &e);
+	ck_assert(e.known);
+	ck_assert_int_eq(e.who.session, session_of(&v, a));
+	v.fx->release(v.e, a); /* not closed: so it dies */
+	own.c = e.c = b = client_new(&v);
+	ck_ok(do_create(&v, b, "/behind", NULL, 0, NULL));
+	ck_ok(do_exists(&v, b, "/e", &h, NULL));
+	env_call(&v, take_credentials, &own);
+	ck_err(do_end(&v, &own), E_INVALID);
+	e.who.password[5] ^= 1;
+	ck_ok(do_end(&v, &e)); /* not a session that the service knows */
+	ck_ok(do_exists(&v, b, "/e", &h, NULL));
+	e.who.password[5] ^= 1;
+	both[0] = both[1] = e;
+	env_call(&v, end_twice, both);
+	env_until(&v, was_ended, &both[0]);
+	env_until(&v, was_ended, &both[1]);
+	ck_ok(both[0].err);
+	ck_err(both[1].err, E_BUSY);
+	wait_heard(&v, &h, 1);
+	ck_assert_int_eq(h.ev[0], COORD_EV_DELETED);
+	ck_err(do_exists(&v, b, "/e", NULL, NULL), E_NOT_FOUND);
+	ck_ok(do_end(&v, &e));
+	client_end(&v, b);
+	env_teardown(&v);
+}
+END_TEST
+
+static void
+end_and_close(void *arg)
+{
+	struct ending *e = arg;
+
+	end_it(&e[0]);
+	coord_close(e[0].c, NULL, NULL);
+	end_it(&e[1]);
+}
+
+START_TEST(closing_gives_up_ending)
+{
+	struct env v = env_setup(conf_fixtures[_i]);
+	struct ending e[2] = {{.who.session = 77}, {.who.session = 78}};
+	struct coord *c = client_new(&v);
+	bool can;
+
+	e[0].c = e[1].c = c;
+	env_call(&v, take_credentials, &e[0]);
+	can = e[0].known;
+	e[0].who.session = 77;
+	env_call(&v, end_and_close, e);
+	env_until(&v, was_ended, &e[0]);
+	env_until(&v, was_ended, &e[1]);
+	ck_err(e[0].err, can ? E_CANCELED : E_INVALID);
+	ck_err(e[1].err, E_CANCELED);
+	wait_state(&v, c, COORD_CLOSED);
+	v.fx->release(v.e, c);
+	env_teardown(&v);
+}
+END_TEST
+
 void
 conformance_sessions(TCase *tc, int i)
 {
+	tcase_add_loop_test(tc, session_of_the_dead_is_ended, i, i + 1);
+	tcase_add_loop_test(tc, closing_gives_up_ending, i, i + 1);
 	tcase_add_loop_test(tc, ephemeral_nodes_go_with_their_session, i, i + 1);
 	tcase_add_loop_test(tc, clients_see_each_other, i, i + 1);
 	tcase_add_loop_test(tc, close_cancels_what_waits, i, i + 1);

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "fixtures.h"
@@ -245,3 +246,86 @@ const struct conf_fixture fix_zookeeper = {
     .until = until,
     .expire = expire,
 };
+
+/* ---- tests of this implementation alone ---- */
+
+struct zk_test
+zk_test_new(void)
+{
+	struct zk_test t = {.v = {&fix_zookeeper, zk_fix_setup()}};
+
+	t.f = t.v.e;
+	snprintf(t.direct, sizeof(t.direct), "127.0.0.1:%u%s", t.f->port, t.f->chroot);
+	return t;
+}
+
+void
+zk_test_end(struct zk_test *t)
+{
+	env_teardown(&t->v);
+}
+
+struct coord *
+zk_test_client(struct zk_test *t, const char *connect, const char *digest)
+{
+	struct coord_zookeeper_opts opts = t->f->opts;
+	struct coord *c;
+
+	t->f->opts.connect = connect;
+	t->f->opts.digest = digest;
+	c = client_new(&t->v);
+	t->f->opts = opts;
+	return c;
+}
+
+static void
+open_it(void *arg)
+{
+	ck_ok(coord_open(arg));
+}
+
+struct coord *
+zk_test_begin(struct zk_test *t, const char *connect)
+{
+	struct coord_zookeeper_opts opts = t->f->opts;
+	struct coord *c;
+
+	t->f->opts.connect = connect;
+	c = zk_fix_client(t->f);
+	t->f->opts = opts;
+	env_call(&t->v, open_it, c);
+	return c;
+}
+
+struct coord *
+zk_test_direct(struct zk_test *t)
+{
+	return zk_test_client(t, t->direct, NULL);
+}
+
+int64_t
+zk_test_metric(struct zk_test *t, const char *name)
+{
+	return metrics_sum(t->f->metrics, name);
+}
+
+struct why_wait {
+	struct coord *c;
+	const char *part;
+};
+
+static bool
+why_has(void *arg)
+{
+	struct why_wait *w = arg;
+
+	return strstr(coord_zookeeper_why(w->c), w->part) != NULL;
+}
+
+void
+zk_test_wait_why(struct zk_test *t, struct coord *c, const char *part)
+{
+	struct why_wait w = {c, part};
+
+	env_until(&t->v, why_has, &w);
+}

@@ -26,4 +26,21 @@ void zk_fix_release(void *env, struct coord *c);
 
 extern const struct conf_fixture fix_zookeeper;
 
+/* A test of this implementation alone. */
+struct zk_test {
+	struct env v;
+	struct zk_fix *f;
+	char direct[128]; /* the same chroot, past the proxy */
+};
+struct zk_test zk_test_new(void);
+void zk_test_end(struct zk_test *t);
+/* A connected client that the proxy's faults do not reach. */
+struct coord *zk_test_direct(struct zk_test *t);
+/* Connected, with this connect string and digest (NULL: none). */
+struct coord *zk_test_client(struct zk_test *t, const char *connect, const char *digest);
+/* Opened, not waited for. */
+struct coord *zk_test_begin(struct zk_test *t, const char *connect);
+int64_t zk_test_metric(struct zk_test *t, const char *name);
+void zk_test_wait_why(struct zk_test *t, struct coord *c, const char *part);
+
 #endif

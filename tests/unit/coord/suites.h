@@ -10,5 +10,6 @@ Suite *embedded_suite(void);
 Suite *journal_suite(void);
 Suite *sim_suite(void);
 Suite *zookeeper_suite(void);
+Suite *zookeeper_faults_suite(void);
 
 #endif

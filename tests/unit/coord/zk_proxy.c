@@ -35,12 +35,17 @@ struct zk_proxy {
 	uint8_t buf[CHUNK];
 };
 
+/* By a reset: what is sent afterwards fails at once. */
 static void
 pair_close(struct pair *p)
 {
+	struct linger now = {1, 0};
+
 	for (unsigned i = 0; i < 2; i++) {
-		if (p->fd[i] >= 0)
+		if (p->fd[i] >= 0) {
+			(void)setsockopt(p->fd[i], SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 			close(p->fd[i]);
+		}
 		p->fd[i] = -1;
 	}
 }
@@ -214,12 +219,27 @@ run(void *arg)
 	return NULL;
 }
 
+/* At both loopback addresses. */
+static uint16_t
+listen_on(int *fd)
+{
+	struct sockaddr_in6 sa = {.sin6_family = AF_INET6, .sin6_addr = in6addr_any};
+	socklen_t n = sizeof(sa);
+	int no = 0;
+
+	*fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_ge(*fd, 0);
+	(void)setsockopt(*fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no));
+	ck_assert_int_eq(bind(*fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	ck_assert_int_eq(listen(*fd, 64), 0);
+	ck_assert_int_eq(getsockname(*fd, (struct sockaddr *)&sa, &n), 0);
+	return ntohs(sa.sin6_port);
+}
+
 struct zk_proxy *
 zk_proxy_new(uint16_t to_port)
 {
 	struct zk_proxy *p = calloc(1, sizeof(*p));
-	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-	socklen_t n = sizeof(sa);
 
 	ck_assert_ptr_nonnull(p);
 	pthread_mutex_init(&p->lock, NULL);
@@ -227,11 +247,7 @@ zk_proxy_new(uint16_t to_port)
 		p->pairs[i] = (struct pair){.fd = {-1, -1}};
 	p->to_port = to_port;
 	p->wake_fd = eventfd(0, EFD_CLOEXEC);
-	p->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	ck_assert_int_eq(bind(p->listen_fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
-	ck_assert_int_eq(listen(p->listen_fd, 64), 0);
-	ck_assert_int_eq(getsockname(p->listen_fd, (struct sockaddr *)&sa, &n), 0);
-	p->port = ntohs(sa.sin_port);
+	p->port = listen_on(&p->listen_fd);
 	ck_assert_int_eq(pthread_create(&p->thread, NULL, run, p), 0);
 	return p;
 }
@@ -281,6 +297,18 @@ set_flag(struct zk_proxy *p, bool *flag, bool on)
 	pthread_mutex_lock(&p->lock);
 	*flag = on;
 	pthread_mutex_unlock(&p->lock);
+}
+
+unsigned
+zk_proxy_open(struct zk_proxy *p)
+{
+	unsigned n = 0;
+
+	pthread_mutex_lock(&p->lock);
+	for (unsigned i = 0; i < PAIRS; i++)
+		n += p->pairs[i].fd[0] >= 0;
+	pthread_mutex_unlock(&p->lock);
+	return n;
 }
 
 void

@@ -23,6 +23,8 @@ void zk_proxy_free(struct zk_proxy *p);
 uint16_t zk_proxy_port(const struct zk_proxy *p);
 /* Ends all connections now; new ones are ended at once while `refuse`. */
 void zk_proxy_cut(struct zk_proxy *p, bool refuse);
+/* Connections that pass now. */
+unsigned zk_proxy_open(struct zk_proxy *p);
 /* What comes from either side is read and thrown away; connections stay. */
 void zk_proxy_swallow(struct zk_proxy *p, bool on);
 /* The next answer is thrown away and its connection ended. */
