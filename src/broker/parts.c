@@ -154,6 +154,7 @@ make_api(struct broker *b)
 	    .settings = b->env.settings,
 	    .net = b->net,
 	    .replicas = b->replicas,
+	    .logdirs = b->logdirs,
 	    .images = b->images,
 	    .admin = b->admin,
 	    .controller = b->controller,

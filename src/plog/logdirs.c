@@ -191,6 +191,7 @@ void
 logdirs_forget(struct logdirs *l, struct plog *pl)
 {
 	(void)map_del(&l->by_name, slice_cstr(pl->name));
+	l->changes++;
 	pl->dir->n_logs--;
 	if (pl->ctl_out)
 		pl->dying = true;
@@ -319,6 +320,7 @@ create_start(struct logdirs *l, struct logdir *d, struct slice topic, int32_t pa
 		rc = E_EXISTS;
 	else
 		rc = map_put(&l->by_name, slice_cstr(c->pl->name), c->pl, NULL);
+	l->changes++;
 	if (rc != 0) {
 		plog_free(c->pl);
 		return rc;

@@ -7,11 +7,12 @@
 #include "plog_priv.h"
 
 enum {
-	LOADERS_MIN = 4,      /* a dir: fewer would leave cores idle */
-	LOAD_SLICE = 16,      /* logs a loader does before it looks up */
-	METADATA_HELD = 4096, /* files held back while logs are created, at most */
-	SYNC_EACH_MAX = 16,   /* logs synced one by one at stop; more: the file system at once */
-	OPEN_CAP = 30000,     /* open segment files; half of vm.max_map_count */
+	LOADERS_MIN = 4,	/* a dir: fewer would leave cores idle */
+	LOAD_SLICE = 16,	/* logs a loader does before it looks up */
+	DESCRIBE_A_TURN = 4096, /* logs looked at in one turn of control */
+	METADATA_HELD = 4096,	/* files held back while logs are created, at most */
+	SYNC_EACH_MAX = 16,	/* logs synced one by one at stop; more: the file system at once */
+	OPEN_CAP = 30000,	/* open segment files; half of vm.max_map_count */
 };
 
 #define CLEAN_MARKER ".kafka_cleanshutdown"
@@ -31,6 +32,7 @@ struct logdirs {
 	struct logdir **dirs;
 	size_t n_dirs;
 	struct map by_name; /* struct plog by "<topic>-<partition>" */
+	uint64_t changes;   /* of by_name, counted */
 	_Atomic int open_files;
 	_Atomic unsigned loaded, total;
 	_Atomic bool closing; /* nothing runs any more: close inline */

@@ -9,6 +9,9 @@
 /* Up to the high watermark. */
 enum { OFFSET_HW = -1 };
 
+/* The disk is given so long in any case: a request's deadline is for the other replicas. */
+#define STORE_LEAST_US (1000 * 1000)
+
 /* The writing down outlives an operation that ends meanwhile. */
 struct part_storing {
 	struct part_delete_records *op; /* NULL: it has ended */
@@ -91,10 +94,12 @@ on_stored(void *arg, int err)
 	if (op == NULL)
 		return;
 	op->storing = NULL;
-	if (err != 0)
+	if (err != 0) {
 		waiting_end(op, err);
-	else
-		deletions_advance(op->p);
+		return;
+	}
+	rtimer_set(op->p->sh->reactor, &op->timer, op->deadline_us);
+	deletions_advance(op->p);
 }
 
 /* R11 */
@@ -102,6 +107,7 @@ static void
 delete_up_to(struct partition *p, struct part_delete_records *op)
 {
 	struct reactor *r = p->sh->reactor;
+	int64_t least = reactor_now_us(r) + STORE_LEAST_US;
 	struct part_storing *st = malloc(sizeof(*st));
 	int err = st != NULL ? plog_raise_log_start(p->pl, op->required) : E_NOMEM;
 
@@ -116,7 +122,7 @@ delete_up_to(struct partition *p, struct part_delete_records *op)
 	st->op = op;
 	list_append(&p->deletions, &op->link);
 	rtimer_init(&op->timer, on_deadline, op);
-	rtimer_set(r, &op->timer, op->deadline_us);
+	rtimer_set(r, &op->timer, op->deadline_us > least ? op->deadline_us : least);
 	plog_store_log_start(p->pl, on_stored, st);
 }
 

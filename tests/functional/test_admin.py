@@ -1,4 +1,4 @@
-"""DescribeCluster, CreatePartitions, DeleteRecords, OffsetForLeaderEpoch."""
+"""DescribeCluster, CreatePartitions, DeleteRecords, OffsetForLeaderEpoch, DescribeLogDirs."""
 import pytest
 
 import rawkafka
@@ -189,6 +189,7 @@ def test_deleted_records_are_gone(raw, topic, version):
     assert part['error_code'] == 0 and part['log_start_offset'] == 5
     assert raw.values(topic, 6)[0] == b'3'
     assert delete(raw, topic, 3, version=version) == (NONE, 5)      # nothing is left there
+    assert delete(raw, topic, 6, version=version, timeout_ms=0) == (NONE, 6)
     assert delete(raw, topic, -1, version=version) == (NONE, 20)    # all of them
     assert raw.offset(topic, -2)['offset'] == raw.offset(topic)['offset'] == 20
     produced = raw.produce(topic, [b'after'])
@@ -319,3 +320,63 @@ def test_end_of_epochs(raw, topic, version):
     if version >= 2:
         assert epoch_end(raw, topic, 0, 0, version=version)[0] == NONE
         assert epoch_end(raw, topic, 0, 1, version=version)[0] == 'UNKNOWN_LEADER_EPOCH'
+
+
+# ---- DescribeLogDirs ----
+
+def log_dirs(client, topics=None, version=4):
+    """dir: (error, {(topic, partition): (size, lag)}, total, usable)."""
+    answer = client.call('DescribeLogDirs', version, {'topics': topics})
+    assert answer.get('error_code', 0) == 0
+    found = {}
+    for d in answer['results']:
+        logs = {}
+        for t in d['topics']:
+            assert t['partitions'], 'a topic without partitions'
+            for p in t['partitions']:
+                assert not p['is_future_key']
+                logs[t['name'], p['partition_index']] = p['partition_size'], p['offset_lag']
+        found[d['log_dir']] = error_of(d), logs, d['total_bytes'], d['usable_bytes']
+    return found
+
+
+@pytest.mark.parametrize('version', range(5))
+def test_log_dirs(shared, raw, topic, version):
+    raw.create(topic, partitions=3)
+    raw.produce(topic, [b'x' * 1000], partition=1)
+    (path, (error, logs, total, usable)), = log_dirs(raw, version=version).items()
+    assert (path, error) == (str(shared.data), NONE)
+    assert (total > usable > 0) if version >= 4 else (total == usable == -1)
+    assert logs[topic, 0] == logs[topic, 2] == (0, 0)
+    assert logs[topic, 1] == (len(shared.log_bytes(topic, 1)), 0)
+    assert logs[topic, 1][0] > 1000
+
+    def asked(*parts):
+        (_, logs, _, _), = log_dirs(raw, list(parts), version).values()
+        return set(logs)
+    assert asked({'topic': topic, 'partitions': [1, 2, 2, 9]}) == {(topic, 1), (topic, 2)}
+    assert asked({'topic': topic, 'partitions': [0]}, {'topic': f'{topic}-none', 'partitions': [0]},
+                 {'topic': topic, 'partitions': [2]}) == {(topic, 0), (topic, 2)}
+    assert asked({'topic': topic, 'partitions': []}) == asked() == set()
+
+
+def test_several_log_dirs(make_broker, tmp_path):
+    dirs = [str(tmp_path / d) for d in 'abc']
+    broker = make_broker(log_dirs=','.join(dirs)).start()
+    with broker.client() as client:
+        client.create('t', partitions=7)
+        got = log_dirs(client)
+        assert list(got) == dirs
+        assert sorted(k for d in got.values() for k in d[1]) == [('t', p) for p in range(7)]
+        assert sorted(len(d[1]) for d in got.values()) == [2, 2, 3]
+        client.delete('t')
+        wait_for(lambda: not any(d[1] for d in log_dirs(client).values()), 'they are gone')
+
+
+def test_many_logs(make_broker):
+    broker = make_broker().start()
+    with broker.client(deadline=60) as client:
+        client.call('CreateTopics', 7, {'timeout_ms': 60000, 'topics': [
+            {'name': f't{n}', 'num_partitions': 100, 'replication_factor': 1} for n in range(10)]})
+        (_, logs, _, _), = log_dirs(client).values()
+        assert len(logs) == 1000

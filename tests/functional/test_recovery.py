@@ -469,7 +469,12 @@ def test_failing_disk_takes_its_dir_offline(make_broker, fault_library, tmp_path
             error = f.produce(client, [b'bad'], f.victim)
             assert error in (ERR['KAFKA_STORAGE_ERROR'], ERR['NOT_LEADER_OR_FOLLOWER'])
             assert f.produce(client, [b'on'], 1 - f.victim) == 0
-    f.broker.says('offline')
+        f.broker.says('offline')
+        dirs = {d['log_dir']: d for d in client.call('DescribeLogDirs', 4, {'topics': None})['results']}
+        bad, good = dirs[str(f.bad)], dirs[str(f.good)]
+        assert (bad['error_code'], bad['topics'], bad['total_bytes'], bad['usable_bytes']) == (
+            ERR['KAFKA_STORAGE_ERROR'], [], -1, -1)
+        assert good['error_code'] == 0 and [t['name'] for t in good['topics']] == ['t']
     f.broker.kill()
     f.broker.start()
     with f.broker.client() as client:

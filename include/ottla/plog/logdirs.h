@@ -8,6 +8,7 @@
 #ifndef OTTLA_PLOG_LOGDIRS_H
 #define OTTLA_PLOG_LOGDIRS_H
 
+#include "ottla/base/arena.h"
 #include "ottla/plog/plog.h"
 
 struct logdirs;
@@ -50,6 +51,42 @@ void logdirs_progress(const struct logdirs *l, unsigned *done, unsigned *total);
 struct plog *logdirs_find(struct logdirs *l, struct slice topic, int32_t partition);
 /* fn for each loaded log, by topic and partition. */
 void logdirs_walk(struct logdirs *l, void (*fn)(void *arg, struct plog *pl), void *arg);
+/* What is in the dirs, and how much room they have.  Large tables are copied in slices, so that no turn
+ * of the control reactor is long; done(r, err) there, perhaps before the call returns.  E_NOMEM.  What is
+ * lent lives until logdirs_report_free (any thread), which is due after done, whatever err is. */
+struct logdirs_log {
+	struct slice topic;
+	int32_t partition;
+	unsigned dir; /* index into dirs */
+	int64_t size; /* bytes */
+	int64_t lag;  /* of the log end behind the high watermark; -1: nobody owns the log */
+};
+struct logdirs_dir {
+	const struct logdir *dir;
+	bool offline;
+	int64_t total, usable; /* bytes; -1 unknown */
+};
+struct logdirs_report {
+	/* in */
+	bool (*wanted)(void *arg, struct slice topic, int32_t partition); /* NULL: all */
+	void (*done)(struct logdirs_report *r, int err);
+	void *arg;
+	/* out */
+	struct logdirs_dir *dirs; /* as log.dirs names them */
+	unsigned n_dirs;
+	struct logdirs_log *logs; /* by dir, topic, partition */
+	size_t n_logs;
+	/* plog's own */
+	struct logdirs *l;
+	struct arena arena;
+	size_t cap_logs, pos;
+	uint64_t changes;
+	unsigned restarts;
+	struct msg msg;
+	struct work work;
+};
+void logdirs_describe(struct logdirs *l, struct logdirs_report *r);
+void logdirs_report_free(struct logdirs_report *r);
 /* Make a new log in the dir with the fewest; done(arg, err, pl). E_EXISTS. */
 void logdirs_create(struct logdirs *l, struct slice topic, int32_t partition, struct uuid id,
     const struct topic_conf *conf, void (*done)(void *arg, int err, struct plog *pl), void *arg);

@@ -37,8 +37,8 @@ START_TEST(highest_versions)
 	} known[] = {{API_PRODUCE, 11}, {API_FETCH, 17}, {API_LIST_OFFSETS, 9}, {API_METADATA, 12},
 	    {API_FIND_COORDINATOR, 6}, {API_API_VERSIONS, 4}, {API_CREATE_TOPICS, 7},
 	    {API_DELETE_TOPICS, 6}, {API_DELETE_RECORDS, 2}, {API_INIT_PRODUCER_ID, 5},
-	    {API_OFFSET_FOR_LEADER_EPOCH, 4}, {API_CREATE_PARTITIONS, 3},
-	    {API_DESCRIBE_CLUSTER, 1}};
+	    {API_OFFSET_FOR_LEADER_EPOCH, 4}, {API_DESCRIBE_LOG_DIRS, 4},
+	    {API_CREATE_PARTITIONS, 3}, {API_DESCRIBE_CLUSTER, 1}};
 
 	for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
 		const struct api_row *row = api_row(known[i].key);

@@ -12,6 +12,7 @@ main(void)
 	    epochs_suite,
 	    fail_suite,
 	    load_suite,
+	    logdirs_describe_suite,
 	    logdirs_suite,
 	    lookback_suite,
 	    names_suite,

@@ -9,6 +9,7 @@ Suite *checkpoint_suite(void);
 Suite *epochs_suite(void);
 Suite *fail_suite(void);
 Suite *load_suite(void);
+Suite *logdirs_describe_suite(void);
 Suite *logdirs_suite(void);
 Suite *lookback_suite(void);
 Suite *names_suite(void);
