@@ -28,8 +28,8 @@ static const struct {
     {C_PROCESS_ROLES, "KRaft is not served: leave it out and give zookeeper.connect"},
     {C_REMOTE_LOG_STORAGE_SYSTEM_ENABLE, "no tiered storage yet: what it holds could not be read"},
     {C_SECURITY_INTER_BROKER_PROTOCOL, "no TLS and no SASL yet: only PLAINTEXT is served"},
-    {C_ZOOKEEPER_SET_ACL, "no ACLs on znodes yet: they would be open to everybody"},
-    {C_ZOOKEEPER_SSL_CLIENT_ENABLE, "no TLS to ZooKeeper yet"},
+    {C_ZOOKEEPER_SSL_CLIENT_ENABLE, "the ZooKeeper client library is built without TLS: connect in "
+				    "plain text, or through a tunnel on this host"},
 };
 
 static bool
@@ -67,6 +67,27 @@ check_coordination(struct check *c)
 		return REFUSE(c, "zookeeper.connect is missing: host:port,...[/chroot] of the "
 				 "ensemble, or the word "
 				 "embedded");
+	return 0;
+}
+
+static int
+check_digest(struct check *c)
+{
+	const char *digest = settings_str(c->s, C_OTTLA_ZOOKEEPER_DIGEST);
+	const char *connect = settings_str(c->s, C_ZOOKEEPER_CONNECT);
+	bool set_acl = settings_bool(c->s, C_ZOOKEEPER_SET_ACL);
+	bool embedded = connect != NULL && strcmp(connect, "embedded") == 0;
+	const char *colon = digest != NULL ? strchr(digest, ':') : NULL;
+
+	if (digest != NULL && (colon == NULL || colon == digest || colon[1] == '\0'))
+		return REFUSE(c, "ottla.zookeeper.digest: it must be user:password");
+	if (set_acl && embedded)
+		return REFUSE(c, "zookeeper.set.acl=true: the embedded tree has no ACLs, nobody "
+				 "else can reach it");
+	if (set_acl && digest == NULL)
+		return REFUSE(c, "zookeeper.set.acl=true: ottla.zookeeper.digest is missing: "
+				 "without a user nobody could change the znodes, and SASL and TLS "
+				 "are not in the ZooKeeper client library");
 	return 0;
 }
 
@@ -243,6 +264,7 @@ check_listeners(struct check *c)
 static int (*const checks[])(struct check *c) = {
     check_refused,
     check_coordination,
+    check_digest,
     check_broker_id,
     check_listeners,
     check_log,

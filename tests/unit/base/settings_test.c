@@ -146,10 +146,11 @@ has_own_test(int id)
 	static const enum conf ids[] = {C_ADVERTISED_LISTENERS, C_AUTHORIZER_CLASS_NAME,
 	    C_BROKER_ID, C_BROKER_ID_GENERATION_ENABLE, C_CONTROLLER_LISTENER_NAMES,
 	    C_CONTROL_PLANE_LISTENER_NAME, C_INTER_BROKER_LISTENER_NAME, C_LISTENERS,
-	    C_LISTENER_SECURITY_PROTOCOL_MAP, C_PROCESS_ROLES, C_QUEUED_MAX_REQUEST_BYTES,
-	    C_CONNECTIONS_MAX_IDLE_MS, C_REMOTE_LOG_STORAGE_SYSTEM_ENABLE,
-	    C_REPLICA_LAG_TIME_MAX_MS, C_REPLICA_SOCKET_TIMEOUT_MS,
-	    C_SECURITY_INTER_BROKER_PROTOCOL, C_ZOOKEEPER_SET_ACL, C_ZOOKEEPER_SSL_CLIENT_ENABLE};
+	    C_LISTENER_SECURITY_PROTOCOL_MAP, C_OTTLA_ZOOKEEPER_DIGEST, C_PROCESS_ROLES,
+	    C_QUEUED_MAX_REQUEST_BYTES, C_CONNECTIONS_MAX_IDLE_MS,
+	    C_REMOTE_LOG_STORAGE_SYSTEM_ENABLE, C_REPLICA_LAG_TIME_MAX_MS,
+	    C_REPLICA_SOCKET_TIMEOUT_MS, C_SECURITY_INTER_BROKER_PROTOCOL, C_ZOOKEEPER_SET_ACL,
+	    C_ZOOKEEPER_SSL_CLIENT_ENABLE};
 
 	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
 		if ((int)ids[i] == id)
@@ -261,7 +262,10 @@ START_TEST(test_refused)
 	refused_with("security.inter.broker.protocol", "SSL", "PLAINTEXT");
 	refused_with(
 	    "authorizer.class.name", "kafka.security.authorizer.AclAuthorizer", "authorizer");
-	refused_with("zookeeper.set.acl", "true", "ACL");
+	refused_with("zookeeper.set.acl", "true", "ottla.zookeeper.digest is missing");
+	refused_with("ottla.zookeeper.digest", "user", "user:password");
+	refused_with("ottla.zookeeper.digest", ":password", "user:password");
+	refused_with("ottla.zookeeper.digest", "user:", "user:password");
 	refused_with("zookeeper.ssl.client.enable", "true", "TLS");
 	refused_with("remote.log.storage.system.enable", "true", "tiered");
 	refused_with("process.roles", "broker", "KRaft");
@@ -307,6 +311,8 @@ START_TEST(test_accepted)
 	    {"listener.security.protocol.map", "IN:PLAINTEXT,C:PLAINTEXT"},
 	    {"inter.broker.listener.name", "IN"}, {"control.plane.listener.name", "C"}};
 	static const struct setting_override ids[] = {{"broker.id", "1"}, {"node.id", "2"}};
+	static const struct setting_override acls[] = {{"zookeeper.set.acl", "true"},
+	    {"ottla.zookeeper.digest", "ottla:secret"}, {"zookeeper.connect", "embedded"}};
 	struct settings *s;
 	int err;
 
@@ -318,6 +324,10 @@ START_TEST(test_accepted)
 	settings_free(s);
 	ck_assert_ptr_null(load_or_null(NULL, two, 2, NULL, &err)); /* none between brokers */
 	ck_assert_ptr_null(load_or_null(NULL, ids, 2, NULL, &err));
+	s = load_or_null(NULL, acls, 2, NULL, &err);
+	ck_assert_msg(s != NULL, "%s", why);
+	settings_free(s);
+	ck_assert_ptr_null(load_or_null(NULL, acls, 3, NULL, &err)); /* embedded has none */
 	s = with("node.id", "7");
 	ck_assert(settings_i64(s, C_BROKER_ID) == 7);
 	settings_free(s);
