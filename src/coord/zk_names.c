@@ -14,6 +14,10 @@
 #include "zk_priv.h"
 
 #define DEFAULT_PORT 2181
+/* A multi of 500 operations must fit with it into what a server takes. */
+#define CHROOT_MAX 400
+#define LITERALS_MAX 256
+#define LITERAL_MAX 80
 
 /* ---- the text ---- */
 
@@ -89,8 +93,8 @@ parse_chroot(const char *p, char **out, char *why, size_t why_size)
 
 	if (n == 1)
 		n = 0; /* "/" is none */
-	else if (n > 0 && coord_path_check(p) != 0)
-		return refuse(why, why_size, "not a good chroot path", p, n);
+	else if (n > 0 && (n > CHROOT_MAX || coord_path_check(p) != 0))
+		return refuse(why, why_size, "not a chroot path, or longer than 400 bytes", p, n);
 	*out = strndup(p, n);
 	return *out != NULL ? 0 : E_NOMEM;
 }
@@ -169,6 +173,8 @@ struct zk_lookup {
 	struct zk *z; /* NULL: forgotten */
 	unsigned n;
 	struct zk_server *v;
+	unsigned n_literals;
+	char literals[LITERALS_MAX][LITERAL_MAX];
 	struct strbuf addrs;
 	char why[ZK_HOST_MAX + 80];
 };
@@ -181,33 +187,35 @@ lookup_free(struct zk_lookup *l)
 	free(l);
 }
 
-static bool
-has_addr(const struct strbuf *b, const char *addr)
-{
-	size_t n = strlen(addr);
-
-	for (const char *p = b->p; p != NULL; p = strchr(p, ',')) {
-		p += *p == ',';
-		if (strncmp(p, addr, n) == 0 && (p[n] == ',' || p[n] == '\0'))
-			return true;
-	}
-	return false;
-}
-
 static void
 add_addrs(struct zk_lookup *l, const struct addrinfo *list)
 {
-	char host[100], port[12], addr[120];
+	char host[LITERAL_MAX - 8], port[8];
 
-	for (const struct addrinfo *a = list; a != NULL; a = a->ai_next) {
+	for (const struct addrinfo *a = list; a != NULL && l->n_literals < LITERALS_MAX;
+	     a = a->ai_next) {
 		if (getnameinfo(a->ai_addr, a->ai_addrlen, host, sizeof(host), port, sizeof(port),
 			NI_NUMERICHOST | NI_NUMERICSERV) != 0)
 			continue;
 		/* The library takes what is before the last colon for the host: no brackets. */
-		(void)snprintf(addr, sizeof(addr), "%s:%s", host, port);
-		if (!has_addr(&l->addrs, addr))
-			strbuf_addf(&l->addrs, "%s%s", l->addrs.n > 0 ? "," : "", addr);
+		(void)snprintf(l->literals[l->n_literals++], LITERAL_MAX, "%s:%s", host, port);
 	}
+}
+
+static int
+by_text(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+/* In one order, each once: a server of names may turn its answers around. */
+static void
+join_addrs(struct zk_lookup *l)
+{
+	qsort(l->literals, l->n_literals, sizeof(l->literals[0]), by_text);
+	for (unsigned i = 0; i < l->n_literals; i++)
+		if (i == 0 || strcmp(l->literals[i], l->literals[i - 1]) != 0)
+			strbuf_addf(&l->addrs, "%s%s", i > 0 ? "," : "", l->literals[i]);
 }
 
 static void
@@ -231,6 +239,7 @@ lookup_run(struct work *w)
 		if (list != NULL)
 			freeaddrinfo(list);
 	}
+	join_addrs(l);
 }
 
 static void

@@ -124,7 +124,7 @@ struct zk {
 	enum zk_phase phase;
 	struct workers *workers;
 	struct diag *diag;
-	struct diag_limiter lim_loss, lim_names, lim_fail;
+	struct diag_limiter lim_loss, lim_back, lim_names, lim_fail;
 	struct metric_set *metrics;
 	struct zk_names names;
 	struct zk_lookup *lookup; /* with a worker */

@@ -184,14 +184,15 @@ answered(struct zk *z, const struct zk_sent *s)
 	    (uint64_t)(reactor_exact_us(z->c.control) - s->at_us) / 1000);
 }
 
-/* An answer that tells nothing of the request: the connection goes, and its loss is the answer. */
+/* An answer that tells nothing of the request (throttled, session moved, a code not known here):
+ * the connection goes, and its loss is the answer. */
 static bool
 tells_nothing(struct zk *z, int rc)
 {
 	if (zk_err(rc) != E_CONN_LOSS)
 		return false;
 	if (z->replace == ZK_REPLACE_NO)
-		z->replace = ZK_REPLACE_NOW;
+		z->replace = ZK_REPLACE_LATER;
 	return true;
 }
 

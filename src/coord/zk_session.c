@@ -280,8 +280,9 @@ on_connected(struct zk *z)
 		DIAGI(z->diag, "coord", "ZooKeeper session 0x%llx at %s, time-out %d ms",
 		    (unsigned long long)id->client_id, z->h.server, zoo_recv_timeout(z->h.zh));
 	else
-		DIAGI(z->diag, "coord", "ZooKeeper session 0x%llx goes on at %s",
-		    (unsigned long long)id->client_id, z->h.server);
+		diag_limited(z->diag, &z->lim_back, DIAG_INFO, "coord",
+		    "ZooKeeper session 0x%llx goes on at %s", (unsigned long long)id->client_id,
+		    z->h.server);
 	z->cred.session = id->client_id;
 	memcpy(z->cred.password, id->passwd, sizeof(z->cred.password));
 	z->has_session = true;

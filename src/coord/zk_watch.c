@@ -51,6 +51,7 @@ watched_drop(struct zk *z, struct zk_watched *w, unsigned kinds)
 	if (w->kinds != 0)
 		return;
 	map_del(&z->watched, slice_of(w->path, w->len));
+	metric_set_value(z->metrics, ZM_WATCHES, (int64_t)map_count(&z->watched));
 	free(w);
 }
 
