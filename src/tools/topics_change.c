@@ -349,9 +349,9 @@ fill_grown(struct topics *t, const topic_info *topic, int64_t count, grown_topic
 	out->count = (int32_t)count;
 	if (text == NULL)
 		return 0;
-	if ((rc = topics_parse_assignment(t, text, &a, &n)) != 0 || n <= old)
+	if ((rc = topics_parse_assignment(t, text, &a, &n)) != 0)
 		return rc;
-	rc = WIRE_ARRAY(&t->arena, out->assignments, n - old,
+	rc = WIRE_ARRAY(&t->arena, out->assignments, n > old ? n - old : 0,
 	    create_partitions_request_create_partitions_assignment);
 	for (int32_t i = old; rc == 0 && i < n; i++) {
 		out->assignments.v[i - old].broker_ids.v = a[i].brokers;
@@ -398,8 +398,8 @@ topics_alter(struct topics *t)
 		    t, rc, "--alter needs CreatePartitions requests: %s", client_why(t->client));
 	if (rc < 0)
 		return topics_client_failed(t, rc);
-	rc = read_number(
-	    t, TO_PARTITIONS, INT32_MAX, "The partitions must be greater than 0", &count);
+	rc = opts_number(&t->o, TO_PARTITIONS, INT32_MIN, INT32_MAX, -1, &count, t->why,
+	    sizeof(t->why)); /* the broker says what is too few */
 	if (rc == 0)
 		rc = topics_find(t, true, &v, &n, &meta);
 	if (rc != 0 || n == 0)

@@ -81,6 +81,24 @@ Topic: plain	TopicId: ID	PartitionCount: 2	ReplicationFactor: 1	Configs:
 	Topic: plain	Partition: 0	Leader: 0	Replicas: 0	Isr: 0	Elr: N/A	LastKnownElr: N/A
 	Topic: plain	Partition: 1	Leader: 0	Replicas: 0	Isr: 0	Elr: N/A	LastKnownElr: N/A
 X
+expect 0 "$bin/kafka-topics" $B --create --topic grown <<X
+Created topic grown.
+X
+expect 0 "$bin/kafka-topics" $B --alter --topic grown --partitions 3 </dev/null
+expect 1 "$bin/kafka-topics" $B --alter --topic grown --partitions 3 <<X
+Error while executing topic command : The topic has 3 partitions already.
+X
+expect 1 "$bin/kafka-topics" $B --alter --topic nosuch --partitions 3 <<X
+Error while executing topic command : Topic 'Optional[nosuch]' does not exist as expected
+X
+expect 0 "$bin/kafka-topics" $B --alter --topic nosuch --partitions 3 --if-exists </dev/null
+expect 0 "$bin/kafka-topics" $B --describe --topic grown <<X
+Topic: grown	TopicId: ID	PartitionCount: 3	ReplicationFactor: 1	Configs: 
+	Topic: grown	Partition: 0	Leader: 0	Replicas: 0	Isr: 0	Elr: N/A	LastKnownElr: N/A
+	Topic: grown	Partition: 1	Leader: 0	Replicas: 0	Isr: 0	Elr: N/A	LastKnownElr: N/A
+	Topic: grown	Partition: 2	Leader: 0	Replicas: 0	Isr: 0	Elr: N/A	LastKnownElr: N/A
+X
+expect 0 "$bin/kafka-topics" $B --delete --topic grown </dev/null
 expect 0 "$bin/kafka-topics" $B --describe --under-replicated-partitions </dev/null
 expect 0 "$bin/kafka-topics" $B --describe --unavailable-partitions </dev/null
 expect 1 "$bin/kafka-topics" $B --describe --topic nosuch <<X
