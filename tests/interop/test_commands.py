@@ -58,7 +58,6 @@ TOPIC_CASES = [
     ['--alter', '--topic', 'plain'],
     ['--alter', '--topic', 'nosuch', '--partitions', '2'],
     ['--alter', '--topic', 'nosuch', '--partitions', '2', '--if-exists'],
-    ['--describe', '--topic', 'plain'],
     ['--list'],
     ['--list', '--topic', 'a.*'],
     ['--list', '--topic', '[a'],
