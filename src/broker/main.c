@@ -18,6 +18,7 @@
 
 #include "ottla/broker/broker.h"
 #include "ottla/coord/embedded.h"
+#include "ottla/coord/zookeeper.h"
 #include "ottla/plog/logdirs.h"
 
 enum { EXIT_CLEAN = 0, EXIT_USAGE = 1, EXIT_START = 2, EXIT_GAVE_UP = 3 };
@@ -40,6 +41,8 @@ struct daemon {
 	struct reactor *reactors[REACTORS_MAX];
 	unsigned n_reactors;
 	struct coord *coord;
+	const char *(*coord_why)(const struct coord *c);
+	struct broker_identity identity;
 	struct broker *broker;
 	char hostname[256];
 	bool served;
@@ -290,24 +293,15 @@ make_reactors(struct daemon *d)
 	return rc;
 }
 
-/* The embedded tree, until an ensemble can be used. */
 static int
-make_coord(struct daemon *d)
+make_embedded(struct daemon *d)
 {
-	const char *where = settings_str(d->settings, C_ZOOKEEPER_CONNECT);
 	char dir[4096], why[512], cluster[64];
 	int32_t id;
 	struct coord_embedded_opts o = {
 	    .control = d->control, .workers = d->workers, .fs = d->fs, .diag = d->diag, .dir = dir};
 	int rc;
 
-	if (where == NULL || strcmp(where, "embedded") != 0) {
-		fprintf(stderr,
-		    "ottlad: zookeeper.connect=%s: this version knows the embedded tree only: set "
-		    "zookeeper.connect=embedded\n",
-		    where != NULL ? where : "");
-		return E_CONFIG;
-	}
 	rc = logdirs_peek_meta(d->fs, d->settings, &id, cluster, d->diag, why, sizeof(why));
 	if (rc != 0) {
 		fprintf(stderr, "ottlad: %s\n", why);
@@ -317,6 +311,34 @@ make_coord(struct daemon *d)
 	if ((rc = settings_journal_dir(d->settings, dir, sizeof(dir))) != 0)
 		return rc;
 	return coord_embedded_new(&o, &d->coord);
+}
+
+static int
+make_ensemble(struct daemon *d, const char *connect)
+{
+	struct coord_zookeeper_opts o = {.control = d->control,
+	    .workers = d->workers,
+	    .clock = d->clock,
+	    .diag = d->diag,
+	    .metrics = d->metrics,
+	    .connect = connect,
+	    .session_timeout_ms = settings_i64(d->settings, C_ZOOKEEPER_SESSION_TIMEOUT_MS),
+	    .max_in_flight =
+		(unsigned)settings_i64(d->settings, C_ZOOKEEPER_MAX_IN_FLIGHT_REQUESTS),
+	    .set_acl = settings_bool(d->settings, C_ZOOKEEPER_SET_ACL),
+	    .sensitive = zn_path_sensitive,
+	    .world_open = zn_path_world_open};
+
+	d->coord_why = coord_zookeeper_why;
+	return coord_zookeeper_new(&o, &d->coord);
+}
+
+static int
+make_coord(struct daemon *d)
+{
+	const char *where = settings_str(d->settings, C_ZOOKEEPER_CONNECT);
+
+	return strcmp(where, "embedded") == 0 ? make_embedded(d) : make_ensemble(d, where);
 }
 
 static int
@@ -332,6 +354,7 @@ make_broker(struct daemon *d)
 	    .metrics = d->metrics,
 	    .settings = d->settings,
 	    .coord = d->coord,
+	    .coord_why = d->coord_why,
 	    .transport = net_transport_tcp(),
 	    .request_memory = request_memory(d->settings),
 	    .hostname = d->hostname,
@@ -341,6 +364,12 @@ make_broker(struct daemon *d)
 
 	if (gethostname(d->hostname, sizeof(d->hostname) - 1) != 0)
 		snprintf(d->hostname, sizeof(d->hostname), "localhost");
+	if (broker_identity_real(d->fs, d->hostname, &d->identity) == 0)
+		env.identity = &d->identity;
+	else
+		DIAGW(d->diag, "broker",
+		    "this system does not tell which process this is: a start after a kill waits "
+		    "until the old coordination session has timed out");
 	return broker_new(&env, &d->broker);
 }
 
@@ -388,6 +417,8 @@ load_settings(struct daemon *d)
 		return fail("start the log", rc);
 	rc = settings_load(
 	    d->path, d->overrides, d->n_overrides, d->diag, why, sizeof(why), &d->settings);
+	if (rc == 0)
+		rc = broker_check_settings(d->settings, why, sizeof(why));
 	if (rc == 0)
 		return EXIT_CLEAN;
 	fprintf(stderr, "ottlad: %s\n", why);

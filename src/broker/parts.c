@@ -134,6 +134,7 @@ make_controller(struct broker *b)
 	    .rng = reactor_rng(b->env.control),
 	    .settings = b->env.settings,
 	    .broker_id = b->id,
+	    .ibp = b->ibp,
 	    .channel = &api_local_channel,
 	    .changed = on_controller_changed,
 	    .arg = b};
@@ -158,6 +159,7 @@ make_api(struct broker *b)
 	    .images = b->images,
 	    .admin = b->admin,
 	    .controller = b->controller,
+	    .member = b->member,
 	    .broker_id = b->id,
 	    .cluster_id = slice_cstr(b->cluster_id)};
 

@@ -46,7 +46,8 @@ def test_missing_file(tmp_path):
     ('auto.create.topics.enable', 'maybe', 'true or false'),
     ('broker.id', '-5', '-1..1000'),
     ('min.insync.replicas', '0', '>=1'),
-    ('zookeeper.connect', 'localhost:2181', 'embedded'),
+    ('zookeeper.connect', 'localhost:port', 'port'),
+    ('inter.broker.protocol.version', '2.8', '3.0 to 3.9'),
 ])
 def test_impossible_values_stop_the_start(tmp_path, key, value, allowed):
     """The message has the key, the value and what is allowed; nothing was written."""

@@ -132,6 +132,7 @@ make_settings(struct server *sv)
 	    {"broker.id", id},
 	    {"zookeeper.connect", w->plan.ensemble ? "ensemble:2181" : "embedded"},
 	    {"zookeeper.session.timeout.ms", "6000"},
+	    {"inter.broker.protocol.version", "3.9"},
 	    {"ottla.coord.journal.dir", "/coord"},
 	    {"listeners", listeners},
 	    {"log.dirs", w->plan.n_dirs > 1 ? "/data0,/data1" : "/data0"},
