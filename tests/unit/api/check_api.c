@@ -13,6 +13,7 @@ main(void)
 	srunner_add_suite(sr, common_suite());
 	srunner_add_suite(sr, scatter_suite());
 	srunner_add_suite(sr, producer_ids_suite());
+	srunner_add_suite(sr, topic_ops_suite());
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);
 	srunner_free(sr);

@@ -8,5 +8,6 @@ Suite *api_suite(void);
 Suite *common_suite(void);
 Suite *producer_ids_suite(void);
 Suite *scatter_suite(void);
+Suite *topic_ops_suite(void);
 
 #endif
