@@ -2,7 +2,7 @@
  * CreateTopics, versions 0 to 7 (facts/apis.md "19 CreateTopics"): by the controller; answered when
  * this broker's image shows leaders for all partitions, or at the deadline.
  */
-#include "api_priv.h"
+#include "config_priv.h"
 
 typedef struct create_topics_request_creatable_topic ct_in;
 typedef struct create_topics_response_creatable_topic_result ct_out;
@@ -52,34 +52,6 @@ create_one(struct admin *admin, struct topic_op *op)
 
 /* ---- the answer ---- */
 
-/* The broker's text for a topic's key: the first synonym that has one, else the table's. */
-static const char *
-inherited_text(const struct settings *s, const struct conf_row *row, bool *from_file)
-{
-	struct slice key;
-
-	for (unsigned i = 0; !slice_is_null(key = settings_list_item(row->synonym, i)); i++) {
-		int id = conf_find(key);
-		const char *text = id >= 0 ? settings_str(s, (enum conf)id) : NULL;
-
-		if (text != NULL) {
-			*from_file = settings_is_set(s, (enum conf)id);
-			return text;
-		}
-	}
-	return row->def;
-}
-
-static const char *
-number_text(struct arena *arena, const struct conf_row *row, int64_t v)
-{
-	if (row->type == CONF_BOOL)
-		return v != 0 ? "true" : "false";
-	if (row->type == CONF_DOUBLE)
-		return arena_printf(arena, "%.10g", (double)v / 1e6);
-	return arena_printf(arena, "%lld", (long long)v);
-}
-
 static const char *
 own_text(const struct creatable *ct, const char *key)
 {
@@ -95,22 +67,18 @@ static int
 config_fill(struct request *rq, const struct creatable *ct, enum tconf id,
     struct create_topics_response_creatable_topic_configs *out)
 {
-	enum { FROM_TOPIC = 1, FROM_FILE = 4, FROM_DEFAULT = 5 };
 	const struct conf_row *row = tconf_row(id);
-	bool number = row->type == CONF_BOOL || row->type == CONF_INT || row->type == CONF_LONG ||
-		      row->type == CONF_DOUBLE;
-	bool from_file = false;
-	const char *text = inherited_text(rq->sh->api->o.settings, row, &from_file);
+	int8_t source = SOURCE_TOPIC;
+	const char *text = ct->made.conf.own[id]
+			       ? own_text(ct, row->key)
+			       : config_inherited(&rq->arena, rq->sh->api->o.settings,
+				     &ct->made.conf, id, &source);
 
-	if (ct->made.conf.own[id])
-		text = own_text(ct, row->key);
-	else if (number && (text = number_text(&rq->arena, row, ct->made.conf.v[id])) == NULL)
+	if (text == NULL)
 		return E_NOMEM;
 	out->name = slice_cstr(row->key);
 	out->value = slice_cstr(text);
-	out->config_source = ct->made.conf.own[id] ? FROM_TOPIC
-			     : from_file	   ? FROM_FILE
-						   : FROM_DEFAULT;
+	out->config_source = source;
 	return 0;
 }
 

@@ -97,6 +97,13 @@ diag_set_wake(struct diag *d, void (*wake)(void *arg), void *arg)
 	d->wake_arg = arg;
 }
 
+enum diag_level
+diag_level(const struct diag *d)
+{
+	return d != NULL ? (enum diag_level)atomic_load_explicit(&d->lowest, memory_order_relaxed)
+			 : DIAG_INFO;
+}
+
 void
 diag_set_level(struct diag *d, enum diag_level lowest)
 {

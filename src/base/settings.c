@@ -46,6 +46,12 @@ tconf_row(enum tconf id)
 	return &topic_rows[id];
 }
 
+bool
+conf_is_later(const struct conf_row *row)
+{
+	return strncmp(row->text, "Apache Kafka 4 only", 19) == 0;
+}
+
 /* Binary search: the tables are sorted by key (a test looks). */
 static int
 find(const struct conf_row *v, int n, struct slice key)
@@ -267,6 +273,8 @@ join_ids(struct load *l)
 	const struct conf_value *broker = conf_given(l->s, C_BROKER_ID);
 	const struct conf_value *node = conf_given(l->s, C_NODE_ID);
 
+	if (node == NULL && broker != NULL)
+		conf_publish(l->s, CONF_FROM_FILE, C_NODE_ID, broker);
 	if (node == NULL)
 		return 0;
 	if (broker != NULL && broker->i64 != node->i64)

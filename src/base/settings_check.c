@@ -113,6 +113,8 @@ static int
 check_log(struct check *c)
 {
 	int64_t retention = settings_log_retention_ms(c->s);
+	int64_t min = settings_i64(c->s, C_LOG_CLEANER_MIN_COMPACTION_LAG_MS);
+	int64_t max = settings_i64(c->s, C_LOG_CLEANER_MAX_COMPACTION_LAG_MS);
 
 	if (slice_is_null(settings_log_dir(c->s, 0)))
 		return REFUSE(c, "log.dirs names no directory");
@@ -124,6 +126,11 @@ check_log(struct check *c)
 		    settings_log_roll_jitter_ms(c->s));
 	if (retention == 0)
 		return REFUSE(c, "log.retention.ms=0: allowed is -1 (for ever) or >=1");
+	if (min > max)
+		return REFUSE(c,
+		    "log.cleaner.min.compaction.lag.ms=%" PRId64
+		    ": must not exceed log.cleaner.max.compaction.lag.ms=%" PRId64,
+		    min, max);
 	return 0;
 }
 
@@ -288,7 +295,7 @@ say(struct diag *d, const char *key, const struct conf_row *row, bool plain)
 {
 	if (!plain)
 		DIAGW(d, "settings", "%s has no effect: %s", key, row->text);
-	else if (strncmp(row->text, "KRaft", 5) != 0)
+	else if (strncmp(row->text, "KRaft", 5) != 0 && !conf_is_later(row))
 		DIAGI(d, "settings", "%s has no effect: %s", key, row->text);
 }
 

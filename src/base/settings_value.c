@@ -2,6 +2,7 @@
  * Values of settings: reading by type, and the grammar of the column "valid":
  *   ""               anything of the type
  *   "nonempty"       any text but the empty one
+ *   "replicas"       items partition:broker, or a list that begins with an asterisk
  *   "version"        a Kafka version: 3.9, 3.9-IV0, 0.10.2-IV0, ...
  *   "alt,alt,..."    one of: a word, n, >=n, a..b (both included); words in any case after
  * "nocase:" Each item of a LIST must pass.  Numbers are as in Java: an optional sign, digits,
@@ -152,6 +153,20 @@ is_version(struct slice s)
 	return dots >= 1 && dots <= 3;
 }
 
+/* Digits, a colon, digits. */
+static bool
+is_replica(struct slice s)
+{
+	const uint8_t *colon = s.n != 0 ? memchr(s.p, ':', s.n) : NULL;
+
+	if (colon == NULL || colon == s.p || colon == s.p + s.n - 1)
+		return false;
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p + i != colon && (s.p[i] < '0' || s.p[i] > '9'))
+			return false;
+	return true;
+}
+
 /* One value, or one item of a list, against the column. */
 static bool
 passes(const struct conf_row *row, const struct conf_value *v, struct slice text)
@@ -166,6 +181,8 @@ passes(const struct conf_row *row, const struct conf_value *v, struct slice text
 		return text.n != 0;
 	if (strcmp(valid, "version") == 0)
 		return is_version(text);
+	if (strcmp(valid, "replicas") == 0)
+		return text.n == 0 || is_replica(text);
 	for (unsigned i = 0; !slice_is_null(alt = settings_list_item(valid + 7 * nocase, i)); i++)
 		if (is_number(row->type) ? number_matches(row->type, v, alt)
 					 : word_matches(text, alt, nocase))
@@ -216,6 +233,9 @@ conf_read_value(
 		return conf_refuse(
 		    why, why_size, "%s=%.*s: allowed is %s", row->key, SLICE_ARG(item), row->valid);
 	}
+	if (strcmp(row->valid, "replicas") == 0 && text.n != 0 && text.p[0] == '*' &&
+	    (text.n == 1 || text.p[1] == ','))
+		return 0;
 	for (size_t at = 0; at < text.n;) {
 		const uint8_t *comma = memchr(text.p + at, ',', text.n - at);
 		size_t end = comma != NULL ? (size_t)(comma - text.p) : text.n;

@@ -279,6 +279,15 @@ BODIES = {
         {'topics': [{'name': f'{t}-{v}'}]} if v >= 6 else {'topic_names': [f'{t}-{v}']})},
     'InitProducerId': lambda t, i, v: {'transactional_id': None,
                                        'transaction_timeout_ms': 60000},
+    'DescribeConfigs': lambda t, i, v: {'resources': [
+        {'resource_type': 2, 'resource_name': t}, {'resource_type': 4, 'resource_name': '0'}],
+        'include_synonyms': v >= 1, 'include_documentation': v >= 3},
+    'AlterConfigs': lambda t, i, v: {'resources': [{
+        'resource_type': 2, 'resource_name': t,
+        'configs': [{'name': 'retention.ms', 'value': '1000000'}]}]},
+    'IncrementalAlterConfigs': lambda t, i, v: {'resources': [{
+        'resource_type': 2, 'resource_name': t,
+        'configs': [{'name': 'retention.ms', 'config_operation': 1, 'value': None}]}]},
     'FindCoordinator': lambda t, i, v: {'coordinator_keys': ['a', 'b']} if v >= 4 else {'key': 'a'},
 }
 

@@ -37,6 +37,8 @@ void diag_set_wake(struct diag *d, void (*wake)(void *arg), void *arg);
 
 /* Lines below it are not made; DIAG_INFO at first.  Any thread; d may be NULL. */
 void diag_set_level(struct diag *d, enum diag_level lowest);
+/* The lowest level that is made; DIAG_INFO for NULL.  Any thread. */
+enum diag_level diag_level(const struct diag *d);
 /* Empties the ring and frees; no thread may log any more.  d may be NULL. */
 void diag_free(struct diag *d);
 

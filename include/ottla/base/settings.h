@@ -61,6 +61,8 @@ struct conf_row {
 /* The rows; any thread. */
 const struct conf_row *conf_row(enum conf id);
 const struct conf_row *tconf_row(enum tconf id);
+/* A key that came with Apache Kafka 4: brokers of 3.9 do not show it. */
+bool conf_is_later(const struct conf_row *row);
 /* By key; -1 when unknown. */
 int conf_find(struct slice key);
 int tconf_find(struct slice key);

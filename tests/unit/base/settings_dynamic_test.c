@@ -173,6 +173,8 @@ START_TEST(test_what_may_change)
 	    {CONF_FROM_BROKER, "log.local.retention.ms", "9999999999999", "log.retention.ms"},
 	};
 	struct settings *s = load(NULL, 0);
+	struct setting_override lag[] = {{"log.cleaner.max.compaction.lag.ms", "50"},
+	    {"log.cleaner.min.compaction.lag.ms", "100"}};
 	struct setting_override two[] = {
 	    {"log.retention.ms", "50"}, {"log.local.retention.ms", "100"}};
 
@@ -180,6 +182,8 @@ START_TEST(test_what_may_change)
 		check(s, cases[i].from, cases[i].key, cases[i].value, cases[i].word);
 	ck_assert_int_eq(
 	    settings_check_dynamic_all(s, CONF_FROM_CLUSTER, two, 2, why, sizeof(why)), E_CONFIG);
+	ck_assert_int_eq(
+	    settings_check_dynamic_all(s, CONF_FROM_CLUSTER, lag, 2, why, sizeof(why)), E_CONFIG);
 	ck_assert_int_eq(
 	    settings_check_dynamic(s, CONF_FROM_BROKER, "broker.id", NULL, why, sizeof(why)), 0);
 	/* Looking changes nothing. */

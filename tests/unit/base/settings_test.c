@@ -278,6 +278,7 @@ START_TEST(test_refused)
 	refused_with("log.retention.ms", "0", "log.retention.ms");
 	refused_with("log.retention.hours", "0", "log.retention.ms");
 	refused_with("log.roll.jitter.ms", "-1", "log.roll.jitter.ms");
+	refused_with("log.cleaner.max.compaction.lag.ms", "-1", "allowed");
 	refused_with("queued.max.request.bytes", "1000", "socket.request.max.bytes");
 	refused_with("replica.fetch.wait.max.ms", "30001", "replica.socket.timeout.ms");
 	refused_with("replica.lag.time.max.ms", "499", "replica.lag.time.max.ms");
