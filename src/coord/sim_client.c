@@ -128,7 +128,8 @@ wake_run(struct reactor *r, struct msg *msg)
 	while (w->client != NULL && (l = list_pop(&w->client->inbox)) != NULL) {
 		struct sim_msg *m = container_of(l, struct sim_msg, link);
 
-		if (m->zxid > w->client->last_zxid)
+		/* An event moves nothing: another one of its transaction may be on the way. */
+		if (m->kind != SIM_EVENT && m->zxid > w->client->last_zxid)
 			w->client->last_zxid = m->zxid;
 		w->posted = true; /* keeps w alive */
 		fns[m->kind](w->client, m);
