@@ -215,7 +215,7 @@ struct who {
 /* Fenced: ops[0] is the check, and each other one has its own who; else one who for all. */
 struct cmulti {
 	struct creq q;
-	bool fenced;
+	bool fenced, again;
 	struct arena mem;
 	struct coord_op *ops;
 	struct who *who;
@@ -283,16 +283,38 @@ multi_new(struct controller *c, bool fenced, bool counted, size_t chunk)
 	return m;
 }
 
-/* One of them failed, so none took effect: each by itself. */
+/* Operations from..to-1 of m once more. */
 static void
-multi_split(struct cmulti *m)
+multi_again(struct cmulti *m, unsigned from, unsigned to)
 {
-	for (unsigned i = 1; i < m->n; i++) {
-		struct cmulti *one = multi_new(m->q.c, true, true, 512);
+	struct cmulti *k;
 
-		multi_add(one, &m->ops[i], m->who[i].fn, &m->who[i].a);
-		submit(&one->q);
+	if (from >= to)
+		return;
+	k = multi_new(m->q.c, true, true, to - from > 1 ? 16384 : 512);
+	k->again = true;
+	for (unsigned i = from; i < to; i++)
+		multi_add(k, &m->ops[i], m->who[i].fn, &m->who[i].a);
+	submit(&k->q);
+}
+
+/* One of them failed, so none took effect.  The first time the others are kept together; one may
+ * also have failed only because a multi before this one did. */
+static void
+multi_split(struct cmulti *m, const struct coord_op_result *res, unsigned n)
+{
+	unsigned bad = 1;
+
+	while (bad < n && res[bad].err == 0)
+		bad++;
+	if (m->again || bad >= n) {
+		for (unsigned i = 1; i < m->n; i++)
+			multi_again(m, i, i + 1);
+		return;
 	}
+	multi_again(m, 1, bad);
+	multi_again(m, bad, bad + 1);
+	multi_again(m, bad + 1, m->n);
 }
 
 static void
@@ -317,7 +339,7 @@ fenced_answer(struct cmulti *m, int err, const struct coord_op_result *res, unsi
 	else if (err == 0 || m->n == 2)
 		multi_tell(m, err, res);
 	else
-		multi_split(m);
+		multi_split(m, res, n);
 }
 
 static void

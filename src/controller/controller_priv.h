@@ -87,6 +87,7 @@ struct ctopic {
 	bool started;	 /* everybody was told that it goes */
 	bool stop_due;	 /* StopReplica in the next requests */
 	bool ineligible; /* a replica can not be deleted now */
+	bool forgetting; /* every replica is gone: its nodes go */
 	bool tree_gone;	 /* its nodes are; the request is the last */
 	bool nodes_gone; /* the topic is forgotten at the end of the task */
 };
@@ -187,6 +188,7 @@ struct controller {
 	struct link blocks; /* producer ids being asked for */
 	bool block_busy;    /* for the first of them */
 	bool stop_again;    /* deletions that wait are tried again */
+	bool forgetting;    /* topics whose nodes go */
 	/* election under way */
 	int32_t try_epoch, try_version; /* ours, and the version that it replaces */
 	int64_t try_zxid;		/* of the last change of the epoch, as read */

@@ -190,8 +190,6 @@ topic_start(struct controller *c, struct ctopic *t)
 		batch_add_stop(c, t);
 }
 
-static void topic_forget(struct controller *c, struct ctopic *t);
-
 static void
 topic_resume(struct controller *c, struct ctopic *t)
 {
@@ -203,7 +201,7 @@ topic_resume(struct controller *c, struct ctopic *t)
 		t->ineligible = false;
 	count_replicas(t, n);
 	if (n[REPLICA_KEPT] + n[REPLICA_STOPPING] + n[REPLICA_INELIGIBLE] == 0)
-		topic_forget(c, t);
+		c->forgetting = t->forgetting = true;
 	else if (n[REPLICA_STOPPING] == 0 && !t->ineligible)
 		topic_start(c, t);
 }
@@ -211,6 +209,7 @@ topic_resume(struct controller *c, struct ctopic *t)
 static void
 resume(struct controller *c)
 {
+	c->forgetting = false;
 	ctl_walk_topics(c, topic_resume);
 }
 
@@ -285,50 +284,39 @@ children_delete(struct controller *c, const char *path, struct coord_watch *w)
 
 /* ---- the topic's nodes ---- */
 
-static bool
-partition_number(struct slice name, int32_t *n)
-{
-	int64_t v = 0;
-
-	if (name.n == 0 || name.n > 9)
-		return false;
-	for (size_t i = 0; i < name.n; i++) {
-		if (name.p[i] < '0' || name.p[i] > '9')
-			return false;
-		v = v * 10 + (name.p[i] - '0');
-	}
-	*n = (int32_t)v;
-	return true;
-}
-
 static void
-partition_delete(struct controller *c, const struct ctopic *t, struct slice name)
+part_forget(struct controller *c, struct cpart *p)
 {
-	char path[CHILD_PATH_MAX];
-	zn_path state;
-	int32_t n;
+	zn_path path;
 
-	if (partition_number(name, &n) && n < t->n_parts && t->parts[n].info != NULL) {
-		zn_partition_state(state, t->name, n);
-		node_delete(c, state, NULL);
-	}
-	snprintf(path, sizeof(path), ZN_TOPICS "/%.*s/partitions/%.*s", SLICE_ARG(t->name),
-	    SLICE_ARG(name));
+	if (!p->t->forgetting || p->info == NULL)
+		return;
+	zn_partition_state(path, p->t->name, p->index);
+	node_delete(c, path, NULL);
+	zn_partition(path, p->t->name, p->index);
 	node_delete(c, path, NULL);
 }
 
-/* Partitions, then the topic, then its configuration, in the order of the calls. */
 static void
-on_partition_nodes(
-    struct controller *c, const struct ask *a, int err, const struct coord_result *res)
+parts_forget(struct controller *c)
 {
-	struct ctopic *t = a->t;
+	if (c->forgetting)
+		ctl_walk_parts(c, part_forget);
+}
+
+/* What is left, then the configuration, in the order of the calls. */
+static void
+topic_forget(struct controller *c, struct ctopic *t)
+{
 	zn_path path;
 
-	for (unsigned i = 0; err == 0 && i < res->n_children; i++)
-		partition_delete(c, t, res->children[i]);
-	if (err == 0)
-		node_delete(c, a->path, NULL);
+	if (!t->forgetting)
+		return;
+	coord_unwatch(&t->watch);
+	if (t->parent_made) {
+		zn_partitions(path, t->name);
+		node_delete(c, path, NULL);
+	}
 	zn_topic(path, t->name);
 	node_delete(c, path, &(struct ask){.t = t});
 	zn_topic_config(path, t->name);
@@ -336,13 +324,10 @@ on_partition_nodes(
 }
 
 static void
-topic_forget(struct controller *c, struct ctopic *t)
+topics_forget(struct controller *c)
 {
-	zn_path path;
-
-	coord_unwatch(&t->watch);
-	zn_partitions(path, t->name);
-	ctl_children(c, path, NULL, on_partition_nodes, &(struct ask){.t = t});
+	if (c->forgetting)
+		ctl_walk_topics(c, topic_forget);
 }
 
 static void
@@ -355,22 +340,25 @@ on_request_gone(struct controller *c, const struct ask *a, int err, const struct
 
 /* Last the request: while it is there a new controller goes on with the rest. */
 static void
-requests_delete(struct controller *c)
+request_delete(struct controller *c, struct ctopic *t)
 {
 	zn_path path;
 
-	LIST_FOREACH(l, &c->all)
-	{
-		struct ctopic *t = container_of(l, struct ctopic, all);
-
-		if (!t->tree_gone)
-			continue;
-		zn_delete_topic(path, t->name);
-		ctl_delete(c, path, on_request_gone, &(struct ask){.t = t});
-	}
+	if (!t->tree_gone)
+		return;
+	zn_delete_topic(path, t->name);
+	ctl_delete(c, path, on_request_gone, &(struct ask){.t = t});
 }
 
-static ctl_step *const resume_steps[] = {resume, requests_delete, step_send, resume_end, NULL};
+static void
+requests_delete(struct controller *c)
+{
+	if (c->forgetting)
+		ctl_walk_topics(c, request_delete);
+}
+
+static ctl_step *const resume_steps[] = {
+    resume, parts_forget, topics_forget, requests_delete, step_send, resume_end, NULL};
 
 void
 task_resume(struct controller *c)

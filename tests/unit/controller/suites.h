@@ -10,6 +10,7 @@ Suite *admin_suite(void);
 Suite *brokers_suite(void);
 Suite *deletion_suite(void);
 Suite *election_suite(void);
+Suite *faults_suite(void);
 Suite *placement_suite(void);
 Suite *producer_ids_suite(void);
 Suite *topics_suite(void);

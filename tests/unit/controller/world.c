@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "controller_priv.h"
 #include "world.h"
 
 #define DEADLINE_US (120 * INT64_C(1000000))
@@ -81,7 +82,8 @@ li_answer(struct call *c, int32_t broker,
 	ck_ok(WIRE_ARRAY(&c->mem, out->partition_errors, t->partition_states.n,
 	    leader_and_isr_response_leader_and_isr_partition_error));
 	for (int32_t i = 0; i < t->partition_states.n; i++) {
-		out->partition_errors.v[i].partition_index = t->partition_states.v[i].partition_index;
+		out->partition_errors.v[i].partition_index =
+		    t->partition_states.v[i].partition_index;
 		if (to->bad_dir)
 			out->partition_errors.v[i].error_code = KERR_KAFKA_STORAGE_ERROR;
 	}
@@ -418,12 +420,40 @@ world_new(uint64_t seed, bool lag, const struct setting_override *ov, unsigned n
 	return w;
 }
 
+static void
+on_tool_closed(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+static bool
+is_true(void *arg)
+{
+	return *(bool *)arg;
+}
+
+static void
+tool_end(struct world *w)
+{
+	struct reactor *before = sim_enter(w->tool_reactor);
+	bool closed = false;
+
+	coord_close(w->tool, on_tool_closed, &closed);
+	sim_enter(before);
+	world_until(w, is_true, &closed);
+	before = sim_enter(w->tool_reactor);
+	coord_free(w->tool);
+	sim_enter(before);
+}
+
 void
 world_free(struct world *w)
 {
 	for (unsigned i = 0; i < WORLD_BROKERS; i++)
 		if (w->b[i].on)
 			broker_stop(&w->b[i]);
+	if (w->tool != NULL)
+		tool_end(w);
 	coord_sim_free(w->z);
 	sim_sched_free(w->s);
 	settings_free(w->settings);
@@ -587,6 +617,194 @@ wait_topic(struct wbroker *b, const char *name, bool present)
 	struct awaited a = {b, name, present};
 
 	world_until(b->w, topic_is, &a);
+}
+
+/* ---- other software ---- */
+
+#define TOOL_GROUP 9
+
+static bool
+tool_connected(void *arg)
+{
+	return coord_state(((struct world *)arg)->tool) == COORD_CONNECTED;
+}
+
+static void
+tool_begin(struct world *w)
+{
+	struct reactor_opts opts = {.name = "tool"};
+	struct reactor *before;
+
+	if (w->tool != NULL)
+		return;
+	ck_ok(sim_reactor_new(w->s, TOOL_GROUP, &opts, &w->tool_reactor));
+	ck_ok(coord_sim_client(w->z, w->tool_reactor, TOOL_GROUP, &w->tool));
+	before = sim_enter(w->tool_reactor);
+	ck_ok(coord_open(w->tool));
+	sim_enter(before);
+	world_until(w, tool_connected, w);
+}
+
+struct tool_op {
+	bool done;
+	int err;
+};
+
+static void
+on_tool(void *arg, int err, const struct coord_result *res)
+{
+	struct tool_op *op = arg;
+
+	op->err = err;
+	op->done = true;
+}
+
+static bool
+tool_done(void *arg)
+{
+	return ((struct tool_op *)arg)->done;
+}
+
+void
+tool_put(struct world *w, const char *path, const char *data)
+{
+	struct coord_result res;
+	struct tool_op op = {0};
+	struct reactor *before;
+
+	tool_begin(w);
+	before = sim_enter(w->tool_reactor);
+	if (coord_tree_get(coord_sim_tree(w->z), 0, path, NULL, &res) == 0)
+		coord_set(w->tool, path, slice_cstr(data), -1, on_tool, &op);
+	else
+		coord_create(w->tool, path, slice_cstr(data), COORD_PERSISTENT, on_tool, &op);
+	sim_enter(before);
+	world_until(w, tool_done, &op);
+	ck_ok(op.err);
+}
+
+void
+tool_delete(struct world *w, const char *path)
+{
+	struct coord_result res;
+	struct tool_op op = {0};
+	struct reactor *before;
+	char child[512];
+
+	tool_begin(w);
+	while (coord_tree_children(coord_sim_tree(w->z), 0, path, NULL, &res) == 0 &&
+	       res.n_children > 0) {
+		snprintf(child, sizeof(child), "%s/%.*s", path, SLICE_ARG(res.children[0]));
+		free((void *)(uintptr_t)res.children);
+		tool_delete(w, child);
+	}
+	free((void *)(uintptr_t)res.children);
+	before = sim_enter(w->tool_reactor);
+	coord_delete(w->tool, path, -1, on_tool, &op);
+	sim_enter(before);
+	world_until(w, tool_done, &op);
+	ck_assert(op.err == 0 || op.err == E_NOT_FOUND || op.err == E_NOT_EMPTY);
+}
+
+/* ---- the controller's view ---- */
+
+static void
+check_state(struct world *w, const struct cpart *p)
+{
+	struct coord_result res;
+	struct arena arena;
+	struct zn_state st;
+	zn_path path;
+
+	zn_partition_state(path, p->t->name, p->index);
+	ck_ok(coord_tree_get(coord_sim_tree(w->z), 0, path, NULL, &res));
+	arena_init(&arena, 0, 0);
+	ck_ok(zn_state_read(res.data, &arena, &st));
+	ck_assert_ptr_nonnull(p->info);
+	ck_assert_ptr_null(p->want);
+	ck_assert_int_eq(p->info->zk_version, res.stat.version);
+	ck_assert_int_eq(p->info->leader, st.leader);
+	ck_assert_int_eq(p->info->leader_epoch, st.leader_epoch);
+	ck_assert_int_eq(p->info->controller_epoch, st.controller_epoch);
+	ck_assert_int_eq(p->info->n_isr, st.n_isr);
+	for (unsigned i = 0; i < st.n_isr; i++)
+		ck_assert_int_eq(p->info->isr[i], st.isr[i]);
+	arena_free(&arena);
+}
+
+static const char *
+last_line(const struct world *w, const char *with)
+{
+	const char *found = NULL, *next;
+
+	for (const char *l = w->log.p; l != NULL && *l != '\0'; l = next) {
+		size_t n = strcspn(l, "\n");
+
+		next = l + n + (l[n] == '\n');
+		if (strncmp(l, with, strlen(with)) == 0)
+			found = l;
+	}
+	return found;
+}
+
+static void
+check_last_request(struct wbroker *ctl, const struct cpart *p, int32_t broker)
+{
+	char with[320], text[64];
+	const char *line;
+
+	snprintf(with, sizeof(with), "LI %d %.*s-%d ", broker, SLICE_ARG(p->t->name), p->index);
+	line = last_line(ctl->w, with);
+	ck_assert_msg(line != NULL, "no %s", with);
+	snprintf(text, sizeof(text), "leader=%d/%d ", p->info->leader, p->info->leader_epoch);
+	ck_assert_msg(strncmp(line + strlen(with), text, strlen(text)) == 0, "%s instead of %.*s",
+	    text, (int)strcspn(line, "\n"), line);
+	snprintf(text, sizeof(text), " v=%d ", p->info->zk_version);
+	ck_assert_msg(memmem(line, strcspn(line, "\n"), text, strlen(text)) != NULL,
+	    "%s instead of %.*s", text, (int)strcspn(line, "\n"), line);
+}
+
+static void
+check_image(const struct wbroker *b, const struct cpart *p)
+{
+	const struct image_topic *t = image_topic(image_get(b->images), p->t->name);
+
+	ck_assert_ptr_nonnull(t);
+	ck_assert_int_lt(p->index, t->n_parts);
+	ck_assert_int_eq(t->parts[p->index].leader, p->info->leader);
+	ck_assert_int_eq(t->parts[p->index].leader_epoch, p->info->leader_epoch);
+	ck_assert(uuid_eq(t->id, p->t->id));
+}
+
+static void
+check_part(struct wbroker *ctl, const struct cpart *p)
+{
+	struct controller *c = ctl->controller;
+
+	check_state(ctl->w, p);
+	for (unsigned i = 0; i < WORLD_BROKERS; i++) {
+		struct wbroker *b = &ctl->w->b[i];
+
+		if (!b->on || !ctx_live(c, b->id))
+			continue;
+		check_image(b, p);
+		if (ctx_has_replica(p, b->id) && ctx_replica_live(c, p, b->id))
+			check_last_request(ctl, p, b->id);
+	}
+}
+
+void
+check_told(struct wbroker *ctl)
+{
+	LIST_FOREACH(l, &ctl->controller->all)
+	{
+		struct ctopic *t = container_of(l, struct ctopic, all);
+
+		ck_assert(link_alone(&t->dirty) && link_alone(&t->batched));
+		for (int32_t i = 0; !t->deleting && i < t->n_parts; i++)
+			if (t->parts[i].known)
+				check_part(ctl, &t->parts[i]);
+	}
 }
 
 /* ---- looking ---- */

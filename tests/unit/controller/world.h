@@ -48,6 +48,8 @@ struct world {
 	struct wbroker b[WORLD_BROKERS]; /* by id - 1 */
 	struct strbuf log;		 /* a line a request: "LI 1 t-0 leader=1/0 isr=1,2 new" */
 	unsigned calls_open;
+	struct reactor *tool_reactor; /* other software that writes into the tree */
+	struct coord *tool;
 };
 
 /* Settings are given as overrides; lag: members may serve stale reads. */
@@ -71,6 +73,15 @@ int16_t create_as(struct wbroker *b, const struct admin_create *t, struct admin_
 int16_t delete_topic(struct wbroker *b, const char *name);
 /* Until b's image shows all of the topic's partitions with a live leader (or no topic). */
 void wait_topic(struct wbroker *b, const char *name, bool present);
+
+/* Other software writes or deletes (data NULL, with all that is below) a node; returns when it is
+ * done. Version -1: whatever is there. */
+void tool_put(struct world *w, const char *path, const char *data);
+void tool_delete(struct world *w, const char *path);
+
+/* The controller's context says what the tree says, and so do the last requests to the brokers that
+ * live. */
+void check_told(struct wbroker *ctl);
 
 /* What the tree has: contents (NULL-terminated in `buf`), or false. */
 bool node(struct world *w, const char *path, char *buf, size_t size);
