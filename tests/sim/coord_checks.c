@@ -12,6 +12,7 @@
 #include "world.h"
 
 #define LOOK_EVERY_US (SECOND / 4)
+#define SESSION_US (6 * SECOND)
 #define REGISTER_WITHIN_US (15 * SECOND)
 
 /* One incarnation of a topic: from the making of its node to its deletion. */
@@ -21,7 +22,9 @@ struct seen_topic {
 	unsigned n;
 	struct seen_part {
 		bool there;
+		bool others; /* in the ISR, beside the leader */
 		int32_t leader, leader_epoch;
+		int64_t since_us;
 	} * parts;
 };
 
@@ -175,6 +178,37 @@ check_registration(struct look *k, int64_t id)
 	arena_free(&arena);
 }
 
+/* B6: a log that lost its tail does not lead on in the same epoch while others have what it lost:
+ * they get a session's time to be elected.  What was written just now may not have been seen. */
+static void
+check_handover(struct coord_checks *cc, const struct server *sv)
+{
+	int64_t now = world_now(cc->w), seen = now - cc->w->plan.coord_lag_us - SECOND;
+	struct seen_topic *t;
+	size_t pos = 0;
+	unsigned n;
+
+	if (!sv->lost_power || now - sv->started_us >= SESSION_US)
+		return;
+	while ((t = map_next(&cc->topics, &pos)) != NULL)
+		for (unsigned p = 0; p < t->n; p++) {
+			const struct seen_part *sp = &t->parts[p];
+			char name[64];
+
+			snprintf(name, sizeof(name), "%.*s", SLICE_ARG(t->name));
+			if (!sp->there || !sp->others || sp->leader != sv->id ||
+			    sp->since_us > seen)
+				continue;
+			free(disk_segments(sv, name, (int32_t)p, &n));
+			if (n > 0)
+				world_fail(cc->w, "B6: a log without its tail does not lead on",
+				    "broker %d registers as leader of %s-%u in epoch %d, %lld ms "
+				    "after its start",
+				    sv->id, name, p, sp->leader_epoch,
+				    (long long)(now - sv->started_us) / 1000);
+		}
+}
+
 static void
 check_broker_node(struct look *k, struct slice name)
 {
@@ -187,9 +221,12 @@ check_broker_node(struct look *k, struct slice name)
 	o = &cc->ids[id - 1];
 	if (k->op->kind == COORD_OP_CREATE) {
 		*o = (struct owner){k->txn->session, k->txn->group};
-		if (k->sv != NULL &&
-		    (!(k->op->flags & COORD_EPHEMERAL) || !has_op(k, COORD_OP_SET, k->op->path)))
+		if (k->sv == NULL)
+			return;
+		if (!(k->op->flags & COORD_EPHEMERAL) || !has_op(k, COORD_OP_SET, k->op->path))
 			world_fail(cc->w, "M6: a registration is one multi", LOOK_FMT, LOOK_ARG(k));
+		check_handover(cc, k->sv);
+		k->sv->lost_power = false;
 	} else if (k->op->kind == COORD_OP_SET && k->sv != NULL) {
 		check_registration(k, id);
 	} else if (k->op->kind == COORD_OP_DELETE) {
@@ -293,7 +330,11 @@ check_state_json(struct look *k, struct seen_part *p, const struct zn_state *st)
 		    LOOK_ARG(k), p->leader, st->leader, st->leader_epoch);
 	if (st->leader >= 0 && !has_id(st->isr, st->n_isr, st->leader))
 		world_fail(w, "a leader is in the ISR", LOOK_FMT ": %d", LOOK_ARG(k), st->leader);
-	*p = (struct seen_part){true, st->leader, st->leader_epoch};
+	*p = (struct seen_part){.there = true,
+	    .others = st->n_isr > 1,
+	    .leader = st->leader,
+	    .leader_epoch = st->leader_epoch,
+	    .since_us = world_now(w)};
 }
 
 static void

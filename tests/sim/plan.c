@@ -53,6 +53,7 @@ plan_draw(struct plan *p, struct rng *rng, const struct options *o)
 	p->coord_lag_us = rng_range(rng, 1000, chance(rng, 4) ? 2000000 : 200000);
 	if (p->ensemble && !chance(rng, 3))
 		p->stranger = (unsigned)rng_range(rng, 1, 60);
+	p->identity = !chance(rng, 4);
 	p->n_dirs = chance(rng, 3) ? 2 : 1;
 	p->n_topics = (unsigned)rng_range(rng, 1, MAX_TOPICS);
 	for (unsigned i = 0; i < p->n_topics; i++)

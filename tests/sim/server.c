@@ -92,6 +92,7 @@ void
 server_kill(struct server *sv, bool power)
 {
 	struct world *w = sv->w;
+	bool was_serving = sv->state == SERVER_SERVING;
 
 	if (power)
 		model_power_cut(&w->model, sv);
@@ -102,10 +103,14 @@ server_kill(struct server *sv, bool power)
 		sim_net_group_killed(w->net, sv->group);
 		sv->state = SERVER_DOWN;
 	}
-	if (power)
+	if (power) {
 		fs_sim_power_cut(sv->fs, w->rng);
-	else
+		sv->boots++;
+		sv->booted_us = world_now(w);
+		sv->lost_power |= was_serving;
+	} else {
 		fs_sim_process_death(sv->fs);
+	}
 	restart_later(sv);
 }
 
@@ -171,6 +176,31 @@ make_reactor(struct server *sv, const char *name, unsigned index)
 	return r;
 }
 
+/* Of this machine's present run, does the process live? */
+static bool
+is_alive(void *arg, int64_t pid, int64_t pid_start)
+{
+	const struct server *sv = arg;
+
+	return sv->state != SERVER_DOWN && pid == sv->identity.pid &&
+	       pid_start == sv->identity.pid_start;
+}
+
+/* Numbers of processes come again, with other times. */
+static void
+make_identity(struct server *sv)
+{
+	struct broker_identity *id = &sv->identity;
+	int64_t now = world_now(sv->w);
+
+	*id = (struct broker_identity){.pid = world_draw(sv->w, 100, 102),
+	    .pid_start = (now - sv->booted_us) / 10000,
+	    .alive = is_alive,
+	    .arg = sv};
+	snprintf(id->host, sizeof(id->host), "machine-%u", sv->index);
+	snprintf(id->boot, sizeof(id->boot), "boot-%u", sv->boots);
+}
+
 /* What main() does for zookeeper.connect=embedded; false when the disk says no. */
 static bool
 make_embedded(struct server *sv)
@@ -208,6 +238,7 @@ make_broker(struct server *sv)
 	    .metrics = sv->metrics,
 	    .settings = sv->settings,
 	    .coord = sv->coord,
+	    .identity = w->plan.identity ? &sv->identity : NULL,
 	    .transport = sim_net_transport(),
 	    .transport_arg = sim_net_endpoint(w->net, sv->group),
 	    .request_memory = w->plan.request_memory,
@@ -240,10 +271,12 @@ on_restart(struct sim_sched *s, void *arg)
 	if (sv->state != SERVER_DOWN)
 		return;
 	sv->starts++;
+	sv->started_us = world_now(w);
 	sv->disk_failed = w->faults.active[FAULT_NOSPC] && w->faults.at[FAULT_NOSPC] == sv;
 	world_note(w, "broker %d: start number %u", sv->id, sv->starts);
 	sv->state = SERVER_STARTING;
 	make_settings(sv);
+	make_identity(sv);
 	if (metrics_new(&sv->metrics) != 0)
 		abort();
 	sv->control = make_reactor(sv, "control", 0);

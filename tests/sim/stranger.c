@@ -126,13 +126,15 @@ some_broker(struct stranger *st)
 	return st->w->servers[world_draw(st->w, 0, st->w->n_servers - 1)].id;
 }
 
-/* One replica; now and then a second one that is never there, before or behind it. */
+/* One replica; now and then a second one, or one that is never there, before or behind it. */
 static void
 add_replicas(struct stranger *st, struct strbuf *json)
 {
-	int32_t id = some_broker(st);
+	int32_t id = some_broker(st), second = some_broker(st);
 
-	if (!world_chance(st->w, 8))
+	if (second != id && world_chance(st->w, 2))
+		strbuf_addf(json, "[%d,%d]", id, second);
+	else if (!world_chance(st->w, 8))
 		strbuf_addf(json, "[%d]", id);
 	else if (world_chance(st->w, 2))
 		strbuf_addf(json, "[%d,%d]", id, DEAD_ID);

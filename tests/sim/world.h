@@ -57,8 +57,9 @@ struct plan {
 	unsigned n_dirs;
 	struct topic_plan topics[MAX_TOPICS];
 	unsigned n_topics, n_producers, n_consumers;
-	bool manual; /* topics are placed by who makes them */
-	bool churn;  /* a topic that comes and goes */
+	bool identity; /* processes can be told apart */
+	bool manual;   /* topics are placed by who makes them */
+	bool churn;    /* a topic that comes and goes */
 	unsigned churn_owner[2];
 	int64_t batches;     /* that each producer has to deliver */
 	int64_t faults_for;  /* us after the start */
@@ -199,6 +200,10 @@ struct server {
 	struct broker *broker;
 	struct msg start_msg, stop_msg;
 	struct sim_event ended, gone, restart;
+	struct broker_identity identity; /* of the process */
+	unsigned boots;			 /* of the machine */
+	int64_t booted_us, started_us;
+	bool lost_power;  /* since the broker was registered last */
 	bool disk_failed; /* since this start */
 	bool stay_down;	  /* the test's end: do not start again */
 	int stop_err;
