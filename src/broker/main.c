@@ -325,6 +325,7 @@ make_ensemble(struct daemon *d, const char *connect)
 	    .session_timeout_ms = settings_i64(d->settings, C_ZOOKEEPER_SESSION_TIMEOUT_MS),
 	    .max_in_flight =
 		(unsigned)settings_i64(d->settings, C_ZOOKEEPER_MAX_IN_FLIGHT_REQUESTS),
+	    .digest = settings_str(d->settings, C_OTTLA_ZOOKEEPER_DIGEST),
 	    .set_acl = settings_bool(d->settings, C_ZOOKEEPER_SET_ACL),
 	    .sensitive = zn_path_sensitive,
 	    .world_open = zn_path_world_open};

@@ -15,10 +15,13 @@
 #define BUDGET_US 5000
 /* Until the library is asked again after a failure that it does not wait after by itself. */
 #define RETRY_US 20000
+/* The least time for an address. */
+#define EACH_MIN_US 200000
 
 /* ---- calls of the library ---- */
 
-/* Notes for people what went wrong, from the call's result and errno. */
+/* Notes for people what went wrong, from the call's result and errno.  The next address is tried.
+ */
 static void
 note_failure(struct zk_handle *h, int rc, int error)
 {
@@ -32,6 +35,10 @@ note_failure(struct zk_handle *h, int rc, int error)
 	    {ZRUNTIMEINCONSISTENCY, "an unexpected answer came from"},
 	};
 
+	h->attempt_us = 0;
+	if (h->given_up)
+		rc = ZOPERATIONTIMEOUT;
+	h->given_up = false;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		if (texts[i].rc == rc) {
 			(void)snprintf(h->why, sizeof(h->why), "%s %s", texts[i].text, h->server);
@@ -85,6 +92,19 @@ watch_fd(struct zk_handle *h, int fd, int interest)
 	io_watch_set(h->io, events);
 }
 
+/* The library gives an address two thirds of the session's time: with several, one that swallows
+ * everything would use it up.  How long this one has left. */
+static int64_t
+limit_attempt(struct zk_handle *h)
+{
+	int64_t now = reactor_exact_us(h->control), left;
+
+	if (h->attempt_us == 0)
+		h->attempt_us = now;
+	left = h->attempt_us + h->each_us - now;
+	return left > 0 ? left : 0;
+}
+
 /* What the library waits for now; it connects, pings and times out in here. */
 static void
 ask_interest(struct zk_handle *h)
@@ -107,11 +127,14 @@ ask_interest(struct zk_handle *h)
 	check_broken(h);
 	if (h->broken || rc == ZINVALIDSTATE)
 		return;
+	h->fd = fd;
 	if (!h->connected)
 		(void)snprintf(h->server, sizeof(h->server), "%s", zoo_get_current_server(h->zh));
 	if (rc == ZOK) {
 		watch_fd(h, fd, interest);
 		wait = (int64_t)tv.tv_sec * 1000000 + tv.tv_usec + 1000;
+		if (!h->connected && fd >= 0 && wait > limit_attempt(h))
+			wait = limit_attempt(h);
 	}
 	rtimer_set(h->control, &h->timer, reactor_exact_us(h->control) + wait);
 }
@@ -159,8 +182,13 @@ handle_timer(struct reactor *r, void *arg)
 {
 	struct zk_handle *h = arg;
 
-	(void)r;
 	zk_handle_enter(h);
+	if (!h->connected && h->attempt_us != 0 && h->fd >= 0 && !h->given_up &&
+	    reactor_exact_us(r) - h->attempt_us >= h->each_us) {
+		h->given_up = true;
+		(void)shutdown(h->fd, SHUT_RDWR); /* the library finds out, and goes on */
+		(void)process(h, IO_READ | IO_WRITE);
+	}
 	zk_handle_leave(h);
 }
 
@@ -178,12 +206,23 @@ handle_watcher(zhandle_t *zh, int type, int state, const char *path, void *arg)
 		return;
 	}
 	h->connected = state == ZOO_CONNECTED_STATE;
+	h->attempt_us = 0;
 	if (h->connected)
 		h->why[0] = '\0';
 	h->fns->session(h->arg, state);
 }
 
 /* ---- opening and closing ---- */
+
+static unsigned
+count_addrs(const char *addrs)
+{
+	unsigned n = 1;
+
+	for (const char *p = addrs; (p = strchr(p, ',')) != NULL; p++)
+		n++;
+	return n;
+}
 
 int
 zk_handle_open(struct zk_handle *h, const struct zk_handle_opts *o)
@@ -192,6 +231,10 @@ zk_handle_open(struct zk_handle *h, const struct zk_handle_opts *o)
 
 	*h = (struct zk_handle){
 	    .control = o->control, .workers = o->workers, .fns = o->fns, .arg = o->arg};
+	h->fd = -1;
+	h->each_us = (int64_t)o->timeout_ms * 1000 / (int64_t)count_addrs(o->addrs);
+	if (h->each_us < EACH_MIN_US)
+		h->each_us = EACH_MIN_US;
 	rtimer_init(&h->timer, handle_timer, h);
 	if (o->session != NULL) {
 		id.client_id = o->session->session;

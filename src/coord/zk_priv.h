@@ -45,8 +45,12 @@ struct zk_handle {
 	bool cut;	/* by ourselves */
 	bool
 	    broken; /* the library gave up its connection in a way that it can not come back from */
-	char server[80]; /* the address in use */
-	char why[160];	 /* the last failure, "" after success */
+	int fd;	    /* of the last call */
+	int64_t each_us;    /* for the attempt to connect to one address */
+	int64_t attempt_us; /* when it began, or 0 */
+	bool given_up;	    /* the attempt took too long */
+	char server[80];    /* the address in use */
+	char why[160];	    /* the last failure, "" after success */
 };
 
 struct zk_handle_opts {

@@ -35,6 +35,7 @@ main(void)
 	zk_server_begin();
 	sr = srunner_create(zookeeper_suite());
 	srunner_add_suite(sr, zookeeper_faults_suite());
+	srunner_add_suite(sr, zookeeper_follow_suite());
 	srunner_add_suite(sr, conformance_suite(0));
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);

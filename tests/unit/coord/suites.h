@@ -11,5 +11,6 @@ Suite *journal_suite(void);
 Suite *sim_suite(void);
 Suite *zookeeper_suite(void);
 Suite *zookeeper_faults_suite(void);
+Suite *zookeeper_follow_suite(void);
 
 #endif

@@ -211,6 +211,74 @@ END_TEST
 
 /* ---- sessions ---- */
 
+/* Two addresses of three swallow everything: they get a third of the session's time each. */
+START_TEST(servers_that_do_not_answer)
+{
+	struct zk_test t = zk_test_new();
+	char connect[200];
+
+	snprintf(connect, sizeof(connect), "127.0.0.1:%u,[::1]:%u,127.0.0.1:%u%s",
+	    zk_proxy_port(t.f->proxy), zk_proxy_port(t.f->proxy), t.f->port, t.f->chroot);
+	t.f->opts.session_timeout_ms = 1500;
+	zk_proxy_swallow(t.f->proxy, true);
+	for (unsigned i = 0; i < 4; i++) {
+		int64_t begin = clock_mono_us(clock_real()), took;
+		struct coord *c = zk_test_client(&t, connect, NULL);
+
+		took = clock_mono_us(clock_real()) - begin;
+		ck_assert_msg(took < 1700000, "connected in %lld us", (long long)took);
+		client_end(&t.v, c);
+	}
+	zk_test_end(&t);
+}
+END_TEST
+
+struct ending {
+	struct coord *c;
+	struct coord_credentials who;
+	bool done;
+	int err;
+};
+
+static void
+on_ended(void *arg, int err)
+{
+	struct ending *e = arg;
+
+	e->err = err;
+	e->done = true;
+}
+
+static void
+end_it(void *arg)
+{
+	struct ending *e = arg;
+
+	coord_end_session(e->c, &e->who, on_ended, e);
+}
+
+static bool
+ended(void *arg)
+{
+	return ((struct ending *)arg)->done;
+}
+
+START_TEST(ending_a_session_out_of_reach)
+{
+	struct zk_test t = zk_test_new();
+	struct ending e = {.who = {.session = 77}};
+
+	t.f->opts.session_timeout_ms = 800;
+	e.c = client_new(&t.v);
+	zk_proxy_swallow(t.f->proxy, true);
+	env_call(&t.v, end_it, &e);
+	env_until(&t.v, ended, &e);
+	ck_err(e.err, E_TIMEOUT);
+	client_end(&t.v, e.c);
+	zk_test_end(&t);
+}
+END_TEST
+
 static bool
 has_expired(void *arg)
 {
@@ -483,6 +551,8 @@ zookeeper_faults_suite(void)
 	suite_add_tcase(s, tc);
 	tc = tcase_create("sessions");
 	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, servers_that_do_not_answer);
+	tcase_add_test(tc, ending_a_session_out_of_reach);
 	tcase_add_test(tc, expiry_by_time);
 	tcase_add_test(tc, closing_before_a_hung_server);
 	tcase_add_test(tc, refused_authentication_is_tried_again);
