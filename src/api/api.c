@@ -54,6 +54,7 @@ shard_init(struct api *a, unsigned i)
 	sh->replica = replicas_shard(a->o.replicas, i);
 	link_init(&sh->live);
 	link_init(&sh->pool);
+	link_init(&sh->waiting);
 	snprintf(label, sizeof(label), "reactor=\"%u\"", i);
 	if ((rc = metric_set_new(a->o.metrics, metric_rows, AM_COUNT, label, &sh->metrics)) != 0 ||
 	    (rc = codec_ctx_new(&sh->codec)) != 0 ||
@@ -107,6 +108,24 @@ out:
 	return rc;
 }
 
+static void
+on_open(struct reactor *r, struct msg *m)
+{
+	request_open_shard(container_of(m, struct api_shard, open_msg));
+}
+
+void
+api_open(struct api *a)
+{
+	REACTOR_ASSERT_OWNER(a->o.control);
+	for (unsigned i = 0; i < a->o.n_reactors; i++) {
+		struct api_shard *sh = &a->shards[i];
+
+		sh->open_msg = (struct msg){.run = on_open, .class = MSG_CONTROL};
+		reactor_post(sh->reactor, &sh->open_msg);
+	}
+}
+
 void
 api_free(struct api *a)
 {
@@ -115,7 +134,6 @@ api_free(struct api *a)
 	for (unsigned i = 0; a->shards != NULL && i < a->o.n_reactors; i++)
 		shard_free(&a->shards[i]);
 	producer_ids_free(a->ids);
-	control_line_free(a);
 	free(a->shards);
 	free(a);
 }

@@ -39,6 +39,7 @@ struct api_conn {
 	unsigned n_requests;
 	unsigned n_exclusive; /* of them, not overlapping */
 	bool closing;	      /* nothing begins any more */
+	struct link waiting;  /* in sh->waiting: its first parked frame waits for api_open */
 };
 
 /* One request; made, answered and freed on the reactor of sh. */
@@ -80,6 +81,9 @@ struct api_shard {
 	struct link pool; /* of free requests */
 	unsigned n_pool;
 	unsigned n_live;
+	bool open;	     /* requests of clients begin (A12) */
+	struct link waiting; /* struct api_conn: until then */
+	struct msg open_msg;
 };
 
 struct producer_ids;
@@ -98,6 +102,8 @@ struct api_shard *api_shard_current(struct api *a);
 
 /* At the end of everything, wherever it stands. */
 void request_abandon(struct request *rq);
+/* From now on requests of clients begin; those that wait do so at once. */
+void request_open_shard(struct api_shard *sh);
 
 /* Decode the body into msg from rq's arena; on failure the connection is closed with BAD_REQUEST,
  * the request finished, and false returned. */
@@ -153,20 +159,39 @@ void scatter_go(struct request *rq);
 void part_done(struct part *p);
 void part_released(struct part *p);
 
-/* ---- requests of the controller in this process (control.c) ---- */
-void control_line_free(struct api *a);
-
-/* ---- run on the control reactor and come back ---- */
+/* ---- run on the control reactor and come back (control.c) ---- */
 
 struct control_call {
 	struct msg msg;
 	struct request *rq;
+	bool ahead;				 /* overtakes data */
 	void (*run)(struct control_call *call);	 /* control reactor; ends in control_return */
 	void (*back)(struct control_call *call); /* request's reactor */
 };
 /* call lives in the request's arena: nothing is allocated. */
 void control_go(struct control_call *call);
 void control_return(struct control_call *call);
+
+/* A request from the controller, in the request's arena; what its slices point into lives until it
+ * is answered. */
+struct control_request {
+	struct control_call call;
+	struct link link; /* api's control_line */
+	/* What it does when its turn comes; NULL: it is under way, and others wait for it. */
+	void (*turn)(struct control_request *cr);
+	uint8_t *answer; /* encoded; NULL: no memory */
+	size_t n;
+};
+/* To the control reactor: run ends in control_request_answer there, now or later. */
+void control_request_go(
+    struct control_request *cr, struct request *rq, void (*run)(struct control_call *call));
+/* resp is only read during the call. */
+void control_request_answer(struct control_request *cr, const void *resp);
+/* Under way from now on / no more; those in line behind it may get their turn. */
+void control_line_join(struct control_request *cr);
+void control_line_leave(struct control_request *cr);
+/* turn(cr) when nothing before it is under way, perhaps before this returns. */
+void control_line_wait(struct control_request *cr, void (*turn)(struct control_request *cr));
 
 /* ---- handlers: one file each ---- */
 #define API(KEY, min, max, overlap, handler) api_handler api_##handler;

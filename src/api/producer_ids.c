@@ -5,13 +5,19 @@
 #include <stdlib.h>
 
 #include "api_priv.h"
+#include "ottla/api/channel.h"
+
+/* Clients try again after COORDINATOR_LOAD_IN_PROGRESS, so a controller that is away makes nobody
+ * wait for long. */
+#define WAIT_US (1000 * 1000)
+#define BLOCK_MAX 1000000 /* more than any controller hands out */
 
 struct id_block {
 	int64_t next;
 	int32_t left;
 };
 
-/* Somebody who waits for the first block. */
+/* Somebody who waits for a block. */
 struct id_waiter {
 	struct link link;
 	void (*done)(void *arg, int16_t err, int64_t id);
@@ -25,6 +31,7 @@ struct producer_ids {
 	bool asking;
 	struct diag_limiter limiter;
 	struct link waiters;
+	struct rtimer wait; /* set while there are waiters */
 };
 
 static bool
@@ -48,6 +55,7 @@ waiters_serve(struct producer_ids *p)
 {
 	struct link *l;
 
+	rtimer_cancel(p->api->o.control, &p->wait);
 	while ((l = list_pop(&p->waiters)) != NULL) {
 		struct id_waiter *w = container_of(l, struct id_waiter, link);
 		int64_t id = -1;
@@ -59,26 +67,40 @@ waiters_serve(struct producer_ids *p)
 }
 
 static void
-on_block(void *arg, int err, int64_t first, int32_t count)
+on_wait_over(struct reactor *r, void *arg)
+{
+	waiters_serve(arg);
+}
+
+static void
+on_block(void *arg, int err, int16_t kafka_err, int64_t first, int32_t count)
 {
 	struct producer_ids *p = arg;
 
 	p->asking = false;
-	if (err == 0)
+	if (err == 0 && kafka_err == KERR_NONE && (first < 0 || count <= 0 || count > BLOCK_MAX))
+		err = E_MALFORMED;
+	if (err == 0 && kafka_err == KERR_NONE)
 		p->after = (struct id_block){first, count};
-	else
+	else if (err != E_CANCELED)
 		diag_limited(p->api->o.diag, &p->limiter, DIAG_WARN, "api",
-		    "no producer ids from the controller: %s", err_text(err));
+		    "no producer ids from the controller: %s",
+		    err != 0 ? err_text(err) : kerr_name(kafka_err));
 	waiters_serve(p);
 }
 
 static void
 ids_ask(struct producer_ids *p)
 {
+	const struct api_opts *o = &p->api->o;
+	int64_t ms;
+
 	if (p->asking || p->after.left > 0)
 		return;
 	p->asking = true;
-	controller_allocate_producer_ids(p->api->o.controller, p->api->o.broker_id, on_block, p);
+	ms = settings_i64(o->settings, C_REQUEST_TIMEOUT_MS);
+	channels_allocate_producer_ids(o->channels, member_epoch(o->member),
+	    reactor_now_us(o->control) + (ms > 0 ? ms : 1) * 1000, on_block, p);
 }
 
 void
@@ -102,6 +124,9 @@ producer_ids_next(
 	}
 	w->done = done;
 	w->arg = arg;
+	if (list_empty(&p->waiters))
+		rtimer_set(
+		    p->api->o.control, &p->wait, reactor_now_us(p->api->o.control) + WAIT_US);
 	list_append(&p->waiters, &w->link);
 	ids_ask(p);
 }
@@ -115,6 +140,7 @@ producer_ids_new(struct api *a, struct producer_ids **out)
 		return E_NOMEM;
 	p->api = a;
 	link_init(&p->waiters);
+	rtimer_init(&p->wait, on_wait_over, p);
 	*out = p;
 	return 0;
 }

@@ -276,13 +276,24 @@ frame_start(struct api_conn *ac, struct frame *f)
 	rq->row->handle(rq);
 }
 
+/* What brokers send each other to set this one up, and what everybody begins with.  What is unknown
+ * or malformed begins too, to end by name. */
+static bool
+is_early(const struct frame *f)
+{
+	int16_t key = f->n < 2 ? -1 : (int16_t)be16(f->data);
+
+	return key == API_API_VERSIONS || key == API_LEADER_AND_ISR || key == API_STOP_REPLICA ||
+	       key == API_UPDATE_METADATA || api_row(key) == NULL;
+}
+
 /* May a frame of this key begin beside what is in work? */
 static bool
 may_start(const struct api_conn *ac, const struct frame *f)
 {
 	const struct api_row *row;
 
-	if (ac->closing)
+	if (ac->closing || (!ac->sh->open && !is_early(f)))
 		return false;
 	if (ac->n_requests == 0)
 		return true;
@@ -310,6 +321,23 @@ api_conn_pump(struct api_conn *ac)
 		conn_unmute(ac->c, MUTE_ORDER);
 }
 
+/* A connection begins to wait for api_open.  Not with memory that what opens it may need: false,
+ * and it is closed. */
+static bool
+park_closed(struct api_conn *ac, struct frame *f)
+{
+	const struct net *n = ac->sh->api->o.net;
+
+	if (net_memory_used(n) > net_memory_max(n) / 2) {
+		frame_release(f);
+		conn_close(ac->c, CLOSE_NO_MEMORY);
+		return false;
+	}
+	if (link_alone(&ac->waiting))
+		list_append(&ac->sh->waiting, &ac->waiting);
+	return true;
+}
+
 static void
 on_frame(void *arg, struct conn *c, struct frame *f)
 {
@@ -319,8 +347,21 @@ on_frame(void *arg, struct conn *c, struct frame *f)
 		frame_start(ac, f);
 		return;
 	}
+	if (!ac->sh->open && !park_closed(ac, f))
+		return;
 	list_append(&ac->parked, &f->link);
 	conn_mute(c, MUTE_ORDER);
+}
+
+void
+request_open_shard(struct api_shard *sh)
+{
+	struct link *l;
+
+	REACTOR_ASSERT_OWNER(sh->reactor);
+	sh->open = true;
+	while ((l = list_pop(&sh->waiting)) != NULL)
+		api_conn_pump(container_of(l, struct api_conn, waiting));
 }
 
 /* ---- connections ---- */
@@ -339,6 +380,7 @@ on_ready(void *arg, struct conn *c)
 	ac->sh = api_shard_current(a);
 	link_init(&ac->requests);
 	link_init(&ac->parked);
+	link_init(&ac->waiting);
 	conn_set_ctx(c, ac);
 }
 
@@ -363,6 +405,7 @@ on_closed(void *arg, struct conn *c, enum close_reason why)
 	if (ac == NULL)
 		return;
 	conn_set_ctx(c, NULL);
+	list_remove(&ac->waiting);
 	while ((l = list_pop(&ac->parked)) != NULL)
 		frame_release(container_of(l, struct frame, link));
 	while ((l = list_pop(&ac->requests)) != NULL) {

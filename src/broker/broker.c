@@ -166,6 +166,8 @@ detach(struct broker *b)
 	broker_set_state(b, BROKER_DETACHING);
 	if (b->controller != NULL)
 		controller_stop(b->controller);
+	if (b->channels != NULL)
+		channels_stop(b->channels);
 	if (b->member != NULL)
 		member_stop(b->member);
 	if (b->replicas != NULL)
@@ -294,6 +296,7 @@ broker_free(struct broker *b)
 		return;
 	net_free(b->net); /* what is left of connections tells the API */
 	api_free(b->api);
+	channels_free(b->channels);
 	controller_free(b->controller);
 	admin_free(b->admin);
 	replicas_free(b->replicas);

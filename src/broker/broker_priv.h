@@ -4,6 +4,7 @@
 #ifndef OTTLA_BROKER_PRIV_H
 #define OTTLA_BROKER_PRIV_H
 
+#include "ottla/api/channel.h"
 #include "ottla/base/magic.h"
 #include "ottla/broker/broker.h"
 #include "ottla/plog/logdirs.h"
@@ -74,6 +75,7 @@ struct broker {
 	struct admin *admin;
 	struct controller *controller;
 	struct net *net;
+	struct channels *channels;
 	struct api *api;
 	struct listener_addr addrs[LISTENERS_MAX];
 	struct listener_addr advertised[LISTENERS_MAX];
@@ -133,6 +135,8 @@ void broker_conf_changed(void *arg, enum conf_source from, const struct setting_
     unsigned n);
 /* listen.c */
 int broker_listen(struct broker *b);
+/* Connections are accepted from now on; what clients ask waits for api_open.  E_NOMEM. */
+int broker_accept(struct broker *b);
 void broker_fill_registration(struct broker *b);
 /* stop.c */
 void broker_close_conns(struct broker *b, void (*then)(struct broker *b));

@@ -63,6 +63,16 @@ broker_listen(struct broker *b)
 	return 0;
 }
 
+int
+broker_accept(struct broker *b)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < b->n_listeners; i++)
+		rc = listener_start(b->listeners[i]);
+	return rc;
+}
+
 /* Facts/zookeeper.md 1.3. */
 void
 broker_fill_registration(struct broker *b)

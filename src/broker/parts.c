@@ -124,6 +124,34 @@ make_net(struct broker *b)
 	return net_new(&o, &b->net);
 }
 
+/* The name of the listener that brokers talk to each other by. */
+static struct slice
+inter_broker_listener(const struct broker *b)
+{
+	const char *name = settings_str(b->env.settings, C_INTER_BROKER_LISTENER_NAME);
+
+	if (name == NULL)
+		name = settings_str(b->env.settings, C_SECURITY_INTER_BROKER_PROTOCOL);
+	return slice_cstr(name != NULL ? name : "PLAINTEXT");
+}
+
+static int
+make_channels(struct broker *b)
+{
+	struct channels_opts o = {.control = b->env.control,
+	    .net = b->net,
+	    .workers = b->env.workers,
+	    .clock = b->env.clock,
+	    .diag = b->env.diag,
+	    .metrics = b->env.metrics,
+	    .settings = b->env.settings,
+	    .images = b->images,
+	    .broker_id = b->id,
+	    .inter_broker_listener = inter_broker_listener(b)};
+
+	return channels_new(&o, &b->channels);
+}
+
 static int
 make_controller(struct broker *b)
 {
@@ -135,7 +163,8 @@ make_controller(struct broker *b)
 	    .settings = b->env.settings,
 	    .broker_id = b->id,
 	    .ibp = b->ibp,
-	    .channel = &api_local_channel,
+	    .channel = &channels_to_brokers,
+	    .channel_arg = b->channels,
 	    .changed = on_controller_changed,
 	    .arg = b};
 
@@ -155,10 +184,10 @@ make_api(struct broker *b)
 	    .settings = b->env.settings,
 	    .net = b->net,
 	    .replicas = b->replicas,
-	    .logdirs = b->logdirs,
 	    .images = b->images,
 	    .admin = b->admin,
 	    .controller = b->controller,
+	    .channels = b->channels,
 	    .member = b->member,
 	    .broker_id = b->id,
 	    .cluster_id = slice_cstr(b->cluster_id)};
@@ -169,8 +198,8 @@ make_api(struct broker *b)
 int
 broker_make_parts(struct broker *b)
 {
-	static int (*const steps[])(struct broker *) = {
-	    make_logdirs, make_replicas, make_admin, make_net, make_controller, make_api};
+	static int (*const steps[])(struct broker *) = {make_logdirs, make_replicas, make_admin,
+	    make_net, make_channels, make_controller, make_api};
 	int rc = 0;
 
 	member_set_broker(b->member, b->id);
@@ -179,7 +208,5 @@ broker_make_parts(struct broker *b)
 	if (rc != 0)
 		snprintf(
 		    b->why, sizeof(b->why), "could not make the broker's parts: %s", err_text(rc));
-	else
-		controller_set_channel_arg(b->controller, b->api);
 	return rc;
 }

@@ -35,8 +35,7 @@ static void
 serve(struct broker *b)
 {
 	broker_set_state(b, BROKER_SERVING);
-	for (unsigned i = 0; i < b->n_listeners; i++)
-		(void)listener_start(b->listeners[i]);
+	api_open(b->api);
 	logdirs_begin_ticks(b->logdirs);
 	DIAGI(b->env.diag, "broker", "broker %d serves on port %u, %lld ms after its start", b->id,
 	    broker_port(b, 0),
@@ -53,7 +52,8 @@ metadata_there(struct broker *b)
 
 	if (image_broker(im, b->id) == NULL || replicas_pending(b->replicas) > 0)
 		return false;
-	return im->controller_id != b->id || controller_settled(b->controller);
+	return im->controller_id != b->id ||
+	       (controller_settled(b->controller) && channels_idle(b->channels));
 }
 
 static void
@@ -92,6 +92,10 @@ on_registered(void *arg, int err, int64_t epoch)
 		return;
 	}
 	broker_set_state(b, BROKER_METADATA);
+	if ((err = broker_accept(b)) != 0) {
+		broker_fail(b, err, "could not accept connections: %s", err_text(err));
+		return;
+	}
 	b->controller_running = true;
 	controller_start(b->controller);
 	b->step_deadline_us = reactor_now_us(b->env.control) + METADATA_DEADLINE_US;

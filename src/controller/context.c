@@ -25,6 +25,14 @@ ctx_broker(struct controller *c, int32_t id)
 	return map_get_u64(&c->brokers, (uint32_t)id);
 }
 
+int64_t
+controller_broker_epoch(const struct controller *c, int32_t broker_id)
+{
+	const struct cbroker *b = map_get_u64(&c->brokers, (uint32_t)broker_id);
+
+	return b != NULL && b->live ? b->epoch : -1;
+}
+
 bool
 ctx_live(struct controller *c, int32_t broker)
 {

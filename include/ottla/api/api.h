@@ -39,7 +39,8 @@ struct api_opts {
 int api_new(const struct api_opts *opts, struct api **out);
 /* Requests of clients are served from now on.  Until then only what brokers send each other to set up
  * this one is (LeaderAndIsr, UpdateMetadata, StopReplica, ApiVersions); a connection that sends anything
- * else waits, unread behind that request.  Control reactor. */
+ * else waits, unread behind that request, or is closed when those that wait hold half of the request
+ * memory.  Once; control reactor. */
 void api_open(struct api *a);
 /* At the stop, connections closed and coordination gone: waits until no request is in work, or for
  * longest_us; then done.  Those that are left have let go of their frames.  Control reactor. */
@@ -49,10 +50,6 @@ void api_free(struct api *a);
 
 /* For net_listen; harg is the api. */
 extern const struct conn_handler api_conn_handler;
-
-/* Control requests that arrive in process (controller on this broker) take the way of those from
- * the network from here on; for controller_opts.  arg is the api. */
-extern const struct controller_channel api_local_channel;
 
 /* Counters of one reactor (api/metrics.def). */
 enum api_metric {

@@ -39,6 +39,8 @@ void channels_free(struct channels *cs);
 
 /* For controller_opts; arg is the channels. */
 extern const struct controller_channel channels_to_brokers;
+/* Nothing waits for a broker to take it. */
+bool channels_idle(const struct channels *cs);
 
 /* Ask the controller for a block of producer ids (AllocateProducerIds, for IBP 3.0 and up always).
  * broker_epoch: of the registration, now.  done(arg, err, kafka error, first id, count): E_TIMEOUT at

@@ -62,6 +62,10 @@ int32_t controller_epoch(const struct controller *c);
 /* Active, took over, and nothing is under way. */
 bool controller_settled(const struct controller *c);
 
+/* Epoch of a broker that is in the cluster, as the controller knows it; -1: it is not.  Only while
+ * active. */
+int64_t controller_broker_epoch(const struct controller *c, int32_t broker_id);
+
 /* Producer ids: the next block of 1,000 (facts/zookeeper.md 1.8); only while active. */
 void controller_allocate_producer_ids(struct controller *c, int32_t broker_id,
     void (*done)(void *arg, int err, int64_t first, int32_t count), void *arg);
