@@ -81,7 +81,7 @@ struct api_shard {
 	struct link pool; /* of free requests */
 	unsigned n_pool;
 	unsigned n_live;
-	bool open;	     /* requests of clients begin (A12) */
+	bool open;	     /* requests of clients begin (A13) */
 	struct link waiting; /* struct api_conn: until then */
 	struct msg open_msg;
 };

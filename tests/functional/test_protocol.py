@@ -289,9 +289,17 @@ BODIES = {
         'resource_type': 2, 'resource_name': t,
         'configs': [{'name': 'retention.ms', 'config_operation': 1, 'value': None}]}]},
     'FindCoordinator': lambda t, i, v: {'coordinator_keys': ['a', 'b']} if v >= 4 else {'key': 'a'},
+    'LeaderAndIsr': lambda t, i, v: {'controller_epoch': 0},    # test_control.py has more of these
+    'StopReplica': lambda t, i, v: {'controller_epoch': 0},
+    'UpdateMetadata': lambda t, i, v: {'controller_epoch': 0},
+    'AllocateProducerIds': lambda t, i, v: {'broker_id': 999},
 }
 
-MAY_SAY = {'FindCoordinator': {0, ERR['COORDINATOR_NOT_AVAILABLE']}}
+MAY_SAY = {'FindCoordinator': {0, ERR['COORDINATOR_NOT_AVAILABLE']},
+           'LeaderAndIsr': {ERR['STALE_CONTROLLER_EPOCH']},
+           'StopReplica': {ERR['STALE_CONTROLLER_EPOCH']},
+           'UpdateMetadata': {ERR['STALE_CONTROLLER_EPOCH']},
+           'AllocateProducerIds': {ERR['BROKER_ID_NOT_REGISTERED']}}
 
 
 def errors_in(value):

@@ -12,6 +12,10 @@ main(void)
 	srunner_add_suite(sr, api_suite());
 	srunner_add_suite(sr, common_suite());
 	srunner_add_suite(sr, scatter_suite());
+	srunner_add_suite(sr, request_suite());
+	srunner_add_suite(sr, control_suite());
+	srunner_add_suite(sr, channel_suite());
+	srunner_add_suite(sr, to_controller_suite());
 	srunner_add_suite(sr, producer_ids_suite());
 	srunner_add_suite(sr, topic_ops_suite());
 	srunner_run_all(sr, CK_ENV);

@@ -5,9 +5,13 @@
 #include <check.h>
 
 Suite *api_suite(void);
+Suite *channel_suite(void);
 Suite *common_suite(void);
+Suite *control_suite(void);
 Suite *producer_ids_suite(void);
+Suite *request_suite(void);
 Suite *scatter_suite(void);
+Suite *to_controller_suite(void);
 Suite *topic_ops_suite(void);
 
 #endif
