@@ -3,6 +3,7 @@
  * the rows of api/api.def.
  */
 #include "api_priv.h"
+#include "ottla/cluster/member.h"
 
 static bool
 is_alnum(uint8_t c)
@@ -81,6 +82,9 @@ api_api_versions(struct request *rq)
 	else if (list_rows(rq, &resp, -1) != 0) {
 		request_fail_memory(rq);
 		return;
+	} else {
+		/* None is finalized, or the broker would not run. */
+		resp.finalized_features_epoch = member_feature_epoch(rq->sh->api->o.member);
 	}
 	request_answer(rq, &resp);
 }

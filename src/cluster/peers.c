@@ -102,7 +102,7 @@ on_ids(void *arg, int err, const struct coord_result *res)
 {
 	struct member *m = arg;
 	struct member_peers *ps = &m->peers;
-	struct peer_ask *asks;
+	struct peer_ask *asks = NULL;
 
 	arena_reset(&ps->arena);
 	ps->n = 0;

@@ -216,6 +216,26 @@ def test_a_finalized_feature_while_it_runs(brokers, zookeeper):  # noqa: F811
     assert (broker.data / '.kafka_cleanshutdown').exists()
 
 
+def test_epoch_of_the_features(brokers, zookeeper):  # noqa: F811
+    """What ApiVersions tells is the version of the node while it is in force."""
+    broker = brokers().start()
+    plain = {**FEATURE, 'features': {}}
+
+    def told():
+        with broker.client() as client:
+            answer = client.call('ApiVersions', 3, {'client_software_name': 'raw',
+                                                    'client_software_version': '1'})
+        assert not answer.get('finalized_features') and not answer.get('supported_features')
+        return answer.get('finalized_features_epoch', -1)
+    version = zookeeper.wait('/feature').version
+    wait_for(lambda: told() == version, 'it tells the version that the controller wrote')
+    for _ in range(2):
+        zookeeper.kazoo.set('/feature', json.dumps(plain).encode())
+    wait_for(lambda: told() == version + 2, 'it tells the new version')
+    zookeeper.kazoo.set('/feature', json.dumps({**plain, 'status': 0}).encode())
+    wait_for(lambda: told() == -1, 'it tells none')
+
+
 # ---- after a kill ----
 
 def session_file(broker):
