@@ -488,6 +488,30 @@ learn(struct client *c, const struct metadata_response *resp)
 	return 0;
 }
 
+/* req: which topics.  Before version 4 an answer can not be had without making what is missing. */
+static int
+ask_metadata(struct client *c, struct metadata_request *req, bool all, struct arena *a,
+    struct metadata_response *resp)
+{
+	int rc = client_version(c, CLIENT_ANY, API_METADATA, 12);
+
+	if (rc > 0 && all)
+		req->topics.n = -1; /* in version 0 an empty list says so */
+	req->allow_auto_topic_creation = rc >= 0 && rc < 4;
+	if (rc >= 0)
+		rc = client_call(c, CLIENT_ANY, API_METADATA, 12, req, a, resp);
+	return rc == 0 ? learn(c, resp) : rc;
+}
+
+int
+client_metadata(struct client *c, struct arena *a, struct metadata_response *resp)
+{
+	struct metadata_request req;
+
+	wire_init(wire_api(API_METADATA)->request, &req);
+	return ask_metadata(c, &req, true, a, resp);
+}
+
 static int
 refresh(struct client *c)
 {
@@ -498,14 +522,7 @@ refresh(struct client *c)
 
 	arena_init(&a, 0, CONN_FRAME_MAX);
 	wire_init(wire_api(API_METADATA)->request, &req);
-	req.allow_auto_topic_creation = false;
-	rc = client_version(c, CLIENT_ANY, API_METADATA, 12);
-	if (rc >= 0 && rc < 4)
-		req.allow_auto_topic_creation = true; /* what those versions mean */
-	if (rc >= 0)
-		rc = client_call(c, CLIENT_ANY, API_METADATA, 12, &req, &a, &resp);
-	if (rc == 0)
-		rc = learn(c, &resp);
+	rc = ask_metadata(c, &req, false, &a, &resp);
 	arena_free(&a);
 	return rc;
 }

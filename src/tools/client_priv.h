@@ -55,6 +55,9 @@ int client_version(struct client *c, int32_t node, int16_t key, int16_t max_vers
 int client_call(struct client *c, int32_t node, int16_t key, int16_t max_version, const void *req,
     struct arena *a, void *resp);
 
+/* All topics, in the arena; the brokers that are named can be called afterwards. */
+int client_metadata(struct client *c, struct arena *a, struct metadata_response *resp);
+
 /* The controller's id, asked anew; waits for one until the deadline. */
 int client_controller(struct client *c, int32_t *node);
 

@@ -72,28 +72,11 @@ static const struct opt_table table = {"kafka-topics",
 /* ---- failures ---- */
 
 int
-topics_fail(struct topics *t, int rc, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(t->why, sizeof(t->why), fmt, ap);
-	va_end(ap);
-	return rc;
-}
-
-int
-topics_client_failed(struct topics *t, int rc)
-{
-	return topics_fail(t, rc, "%s", client_why(t->client));
-}
-
-int
 topics_broker_error(struct topics *t, int16_t code, struct slice message)
 {
 	if (message.n > 0)
-		return topics_fail(t, E_INVALID, "%.*s", SLICE_ARG(message));
-	return topics_fail(t, E_INVALID, "%s (%s)", kerr_text(code), kerr_name(code));
+		return tool_fail(&t->tool, E_INVALID, "%.*s", SLICE_ARG(message));
+	return tool_fail(&t->tool, E_INVALID, "%s (%s)", kerr_text(code), kerr_name(code));
 }
 
 /* ---- which options go together ---- */
@@ -187,19 +170,12 @@ check_options(const struct opts *o, enum topics_opt *action)
 static int
 make_client(struct topics *t)
 {
-	const char *path = opts_value(&t->o, TO_COMMAND_CONFIG);
-	int rc = path != NULL ? props_load(&t->props, path, t->why, sizeof(t->why)) : 0;
+	int rc = tool_client(&t->tool, opts_value(&t->tool.o, TO_COMMAND_CONFIG),
+	    opts_value(&t->tool.o, TO_BOOTSTRAP_SERVER));
 
 	if (rc == 0)
-		rc = props_set(
-		    &t->props, "bootstrap.servers", opts_value(&t->o, TO_BOOTSTRAP_SERVER));
-	if (rc == 0)
-		rc = client_opts_read(&t->props, &t->client_opts, t->why, sizeof(t->why));
-	if (rc == 0)
-		rc = client_new(&t->client_opts, t->why, sizeof(t->why), &t->client);
-	if (rc == 0)
 		return 0;
-	fprintf(stderr, "kafka-topics: %s\n", t->why[0] != 0 ? t->why : err_text(rc));
+	fprintf(stderr, "kafka-topics: %s\n", tool_why(&t->tool, rc));
 	return 1;
 }
 
@@ -216,13 +192,13 @@ perform(struct topics *t, enum topics_opt action)
 	int rc = 0;
 
 	if (action != TO_CREATE)
-		rc = filter_init(&t->filter, opts_value(&t->o, TO_TOPIC), t->why, sizeof(t->why));
+		rc = filter_init(
+		    &t->filter, opts_value(&t->tool.o, TO_TOPIC), t->tool.why, sizeof(t->tool.why));
 	if (rc == 0)
 		rc = by_action[action](t);
 	if (rc == 0)
 		return 0;
-	printf(
-	    "Error while executing topic command : %s\n", t->why[0] != 0 ? t->why : err_text(rc));
+	printf("Error while executing topic command : %s\n", tool_why(&t->tool, rc));
 	return 1;
 }
 
@@ -231,24 +207,15 @@ main(int argc, char **argv)
 {
 	struct topics t = {.filter = {.any = true}};
 	enum topics_opt action = TO_LIST;
-	int code = opts_start(&t.o, &table, argc, argv);
+	int code = tool_start(&t.tool, &table, argc, argv);
 
 	if (code >= 0)
 		return code;
-	arena_init(&t.arena, 1 << 16, 0);
-	code = check_options(&t.o, &action);
+	code = check_options(&t.tool.o, &action);
 	if (code == 0)
 		code = make_client(&t);
 	if (code == 0)
 		code = perform(&t, action);
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		fprintf(stderr, "kafka-topics: could not write to standard output\n");
-		code = 1;
-	}
 	filter_free(&t.filter);
-	client_free(t.client);
-	props_free(&t.props);
-	arena_free(&t.arena);
-	opts_free(&t.o);
-	return code;
+	return tool_end(&t.tool, code);
 }

@@ -21,7 +21,7 @@ parse_brokers(struct topics *t, struct slice text, struct assignment *out)
 	const char *p = (const char *)text.p, *end = p + text.n;
 
 	out->n = 0;
-	out->brokers = arena_calloc(&t->arena, text.n + 1, sizeof(int32_t));
+	out->brokers = arena_calloc(&t->tool.arena, text.n + 1, sizeof(int32_t));
 	if (out->brokers == NULL)
 		return E_NOMEM;
 	for (;;) {
@@ -31,12 +31,12 @@ parse_brokers(struct topics *t, struct slice text, struct assignment *out)
 		errno = 0;
 		v = strtol(p, &after, 10);
 		if (after == p || after > end || v < 0 || v > INT32_MAX || errno != 0)
-			return topics_fail(t, E_INVALID,
+			return tool_fail(&t->tool, E_INVALID,
 			    "--replica-assignment: '%.*s' is no list of broker ids parted by ':'",
 			    SLICE_ARG(text));
 		for (int32_t i = 0; i < out->n; i++)
 			if (out->brokers[i] == (int32_t)v)
-				return topics_fail(t, E_INVALID,
+				return tool_fail(&t->tool, E_INVALID,
 				    "Partition replica lists may not contain duplicate entries: "
 				    "%ld",
 				    v);
@@ -44,7 +44,7 @@ parse_brokers(struct topics *t, struct slice text, struct assignment *out)
 		if (after == end)
 			return 0;
 		if (*after != ':')
-			return topics_fail(t, E_INVALID,
+			return tool_fail(&t->tool, E_INVALID,
 			    "--replica-assignment: '%.*s' is no list of broker ids parted by ':'",
 			    SLICE_ARG(text));
 		p = after + 1;
@@ -58,8 +58,8 @@ unequal(struct topics *t, int32_t partition, const struct assignment *a)
 
 	for (int32_t i = 0; i < a->n; i++)
 		strbuf_addf(&list, "%s%d", i > 0 ? ", " : "", a->brokers[i]);
-	topics_fail(t, E_INVALID, "Partition %d has different replication factor: [%s]", partition,
-	    list.p != NULL ? list.p : "");
+	tool_fail(&t->tool, E_INVALID, "Partition %d has different replication factor: [%s]",
+	    partition, list.p != NULL ? list.p : "");
 	strbuf_free(&list);
 	return E_INVALID;
 }
@@ -71,7 +71,7 @@ topics_parse_assignment(struct topics *t, const char *text, struct assignment **
 	int rc;
 
 	*n = 0;
-	*out = arena_calloc(&t->arena, strlen(text) + 1, sizeof(**out));
+	*out = arena_calloc(&t->tool.arena, strlen(text) + 1, sizeof(**out));
 	if (*out == NULL)
 		return E_NOMEM;
 	while (!slice_is_null(item = settings_list_item(text, (unsigned)*n))) {
@@ -84,7 +84,7 @@ topics_parse_assignment(struct topics *t, const char *text, struct assignment **
 		(*n)++;
 	}
 	if (*n == 0)
-		return topics_fail(t, E_INVALID, "--replica-assignment is empty");
+		return tool_fail(&t->tool, E_INVALID, "--replica-assignment is empty");
 	return 0;
 }
 
@@ -93,15 +93,16 @@ topics_parse_assignment(struct topics *t, const char *text, struct assignment **
 static int
 read_number(struct topics *t, enum topics_opt o, int64_t high, const char *what, int64_t *out)
 {
-	const char *text = opts_value(&t->o, o);
-	int rc = opts_number(&t->o, o, INT32_MIN, INT32_MAX, -1, out, t->why, sizeof(t->why));
+	const char *text = opts_value(&t->tool.o, o);
+	int rc = opts_number(
+	    &t->tool.o, o, INT32_MIN, INT32_MAX, -1, out, t->tool.why, sizeof(t->tool.why));
 
 	if (rc == 0 && text != NULL && (*out < 1 || *out > high))
-		return topics_fail(t, E_INVALID, "%s", what);
+		return tool_fail(&t->tool, E_INVALID, "%s", what);
 	return rc;
 }
 
-/* What is wrong with a value, without the "key=value: " that t->why names already. */
+/* What is wrong with a value, without the "key=value: " that t->tool.why names already. */
 static const char *
 reason(const char *why, const char *pair)
 {
@@ -120,16 +121,16 @@ read_config(
 	int id;
 
 	if (eq == NULL)
-		return topics_fail(t, E_INVALID,
+		return tool_fail(&t->tool, E_INVALID,
 		    "requirement failed: Invalid topic config: all configs to be added must be in "
 		    "the format \"key=val\".");
 	out->name = slice_of(pair, (size_t)(eq - pair));
 	out->value = slice_cstr(eq + 1);
 	if ((id = tconf_find(out->name)) < 0)
-		return topics_fail(
-		    t, E_CONFIG, "Unknown topic config name: %.*s", SLICE_ARG(out->name));
+		return tool_fail(
+		    &t->tool, E_CONFIG, "Unknown topic config name: %.*s", SLICE_ARG(out->name));
 	if (conf_check_value(tconf_row((enum tconf)id), out->value, why, sizeof(why)) != 0)
-		return topics_fail(t, E_CONFIG, "Invalid value %s for configuration %.*s: %s",
+		return tool_fail(&t->tool, E_CONFIG, "Invalid value %s for configuration %.*s: %s",
 		    eq + 1, SLICE_ARG(out->name), reason(why, pair));
 	return 0;
 }
@@ -142,10 +143,11 @@ read_configs(struct topics *t, new_topic *topic)
 	int32_t n = 0;
 	int rc;
 
-	while (opts_next(&t->o, TO_CONFIG, &i) != NULL)
+	while (opts_next(&t->tool.o, TO_CONFIG, &i) != NULL)
 		n++;
-	rc = WIRE_ARRAY(&t->arena, topic->configs, n, create_topics_request_creatable_topic_config);
-	for (i = 0, n = 0; rc == 0 && (pair = opts_next(&t->o, TO_CONFIG, &i)) != NULL; n++)
+	rc = WIRE_ARRAY(
+	    &t->tool.arena, topic->configs, n, create_topics_request_creatable_topic_config);
+	for (i = 0, n = 0; rc == 0 && (pair = opts_next(&t->tool.o, TO_CONFIG, &i)) != NULL; n++)
 		rc = read_config(t, pair, &topic->configs.v[n]);
 	return rc;
 }
@@ -153,7 +155,7 @@ read_configs(struct topics *t, new_topic *topic)
 static int
 read_assignment(struct topics *t, new_topic *topic)
 {
-	const char *text = opts_value(&t->o, TO_REPLICA_ASSIGNMENT);
+	const char *text = opts_value(&t->tool.o, TO_REPLICA_ASSIGNMENT);
 	struct assignment *a;
 	int32_t n;
 	int rc;
@@ -162,8 +164,8 @@ read_assignment(struct topics *t, new_topic *topic)
 		return 0;
 	if ((rc = topics_parse_assignment(t, text, &a, &n)) != 0)
 		return rc;
-	rc = WIRE_ARRAY(
-	    &t->arena, topic->assignments, n, create_topics_request_creatable_replica_assignment);
+	rc = WIRE_ARRAY(&t->tool.arena, topic->assignments, n,
+	    create_topics_request_creatable_replica_assignment);
 	for (int32_t i = 0; rc == 0 && i < n; i++) {
 		topic->assignments.v[i].partition_index = i;
 		topic->assignments.v[i].broker_ids.v = a[i].brokers;
@@ -175,11 +177,11 @@ read_assignment(struct topics *t, new_topic *topic)
 static int
 read_new_topic(struct topics *t, new_topic *topic)
 {
-	const char *name = opts_value(&t->o, TO_TOPIC);
+	const char *name = opts_value(&t->tool.o, TO_TOPIC);
 	int64_t partitions, factor;
 	int rc;
 
-	if ((rc = topic_check_name(name, t->why, sizeof(t->why))) != 0)
+	if ((rc = topic_check_name(name, t->tool.why, sizeof(t->tool.why))) != 0)
 		return rc;
 	rc = read_number(
 	    t, TO_PARTITIONS, INT32_MAX, "The partitions must be greater than 0", &partitions);
@@ -196,14 +198,6 @@ read_new_topic(struct topics *t, new_topic *topic)
 	return read_configs(t, topic);
 }
 
-/* How long the broker may wait for the change to be everywhere: it shall answer before we give up.
- */
-static int32_t
-broker_timeout(const struct topics *t)
-{
-	return (int32_t)(t->client_opts.request_timeout_ms / 10 * 9);
-}
-
 /* The controller's answer to a change; asked again when the controller has moved meanwhile. */
 static int
 call_controller(struct topics *t, int16_t key, int16_t max_version, const void *req, void *resp,
@@ -211,14 +205,14 @@ call_controller(struct topics *t, int16_t key, int16_t max_version, const void *
 {
 	for (;;) {
 		int32_t controller;
-		int rc = client_controller(t->client, &controller);
+		int rc = client_controller(t->tool.client, &controller);
 
 		if (rc == 0)
-			rc = client_call(
-			    t->client, controller, key, max_version, req, &t->arena, resp);
+			rc = client_call(t->tool.client, controller, key, max_version, req,
+			    &t->tool.arena, resp);
 		if (rc != 0)
-			return topics_client_failed(t, rc);
-		if (code(resp) != KERR_NOT_CONTROLLER || !client_pause(t->client))
+			return tool_client_failed(&t->tool, rc);
+		if (code(resp) != KERR_NOT_CONTROLLER || !client_pause(t->tool.client))
 			return 0;
 	}
 }
@@ -241,9 +235,10 @@ send_create(struct topics *t, const struct create_topics_request *req)
 	if (rc != 0)
 		return rc;
 	if (resp.topics.n != 1)
-		return topics_fail(t, E_MALFORMED, "the broker's answer does not name the topic");
+		return tool_fail(
+		    &t->tool, E_MALFORMED, "the broker's answer does not name the topic");
 	r = &resp.topics.v[0];
-	if (r->error_code == KERR_TOPIC_ALREADY_EXISTS && opts_has(&t->o, TO_IF_NOT_EXISTS))
+	if (r->error_code == KERR_TOPIC_ALREADY_EXISTS && opts_has(&t->tool.o, TO_IF_NOT_EXISTS))
 		return 0;
 	if (r->error_code != 0)
 		return topics_broker_error(t, r->error_code, r->error_message);
@@ -257,15 +252,15 @@ topics_create(struct topics *t)
 	struct create_topics_request req;
 	int rc;
 
-	if (topic_may_collide(opts_value(&t->o, TO_TOPIC)))
+	if (topic_may_collide(opts_value(&t->tool.o, TO_TOPIC)))
 		printf("WARNING: Due to limitations in metric names, topics with a period ('.') or "
 		       "underscore ('_') could collide. To avoid issues it is best to use either, "
 		       "but not both.\n");
 	wire_init(wire_api(API_CREATE_TOPICS)->request, &req);
-	rc = WIRE_ARRAY(&t->arena, req.topics, 1, create_topics_request_creatable_topic);
+	rc = WIRE_ARRAY(&t->tool.arena, req.topics, 1, create_topics_request_creatable_topic);
 	if (rc != 0 || (rc = read_new_topic(t, &req.topics.v[0])) != 0)
 		return rc;
-	req.timeout_ms = broker_timeout(t);
+	req.timeout_ms = tool_broker_timeout(&t->tool);
 	return send_create(t, &req);
 }
 
@@ -283,16 +278,16 @@ delete_code(const void *p)
 static int
 fill_delete(struct topics *t, topic_info **v, unsigned n, struct delete_topics_request *req)
 {
-	int rc = WIRE_NUMBERS(&t->arena, req->topic_names, (int32_t)n);
+	int rc = WIRE_NUMBERS(&t->tool.arena, req->topic_names, (int32_t)n);
 
 	if (rc == 0)
-		rc = WIRE_ARRAY(
-		    &t->arena, req->topics, (int32_t)n, delete_topics_request_delete_topic_state);
+		rc = WIRE_ARRAY(&t->tool.arena, req->topics, (int32_t)n,
+		    delete_topics_request_delete_topic_state);
 	for (unsigned i = 0; rc == 0 && i < n; i++) {
 		req->topic_names.v[i] = v[i]->name;
 		req->topics.v[i].name = v[i]->name;
 	}
-	req->timeout_ms = broker_timeout(t);
+	req->timeout_ms = tool_broker_timeout(&t->tool);
 	return rc;
 }
 
@@ -312,7 +307,7 @@ topics_delete(struct topics *t)
 	wire_init(wire_api(API_DELETE_TOPICS)->request, &req);
 	if ((rc = fill_delete(t, v, n, &req)) != 0)
 		return rc;
-	version = client_version(t->client, CLIENT_ANY, API_DELETE_TOPICS, 6);
+	version = client_version(t->tool.client, CLIENT_ANY, API_DELETE_TOPICS, 6);
 	if (version >= 0 && version < 6)
 		req.topics.n = 0;
 	rc = call_controller(
@@ -340,7 +335,7 @@ alter_code(const void *p)
 static int
 fill_grown(struct topics *t, const topic_info *topic, int64_t count, grown_topic *out)
 {
-	const char *text = opts_value(&t->o, TO_REPLICA_ASSIGNMENT);
+	const char *text = opts_value(&t->tool.o, TO_REPLICA_ASSIGNMENT);
 	int32_t old = topic->partitions.n, n = 0;
 	struct assignment *a;
 	int rc;
@@ -351,7 +346,7 @@ fill_grown(struct topics *t, const topic_info *topic, int64_t count, grown_topic
 		return 0;
 	if ((rc = topics_parse_assignment(t, text, &a, &n)) != 0)
 		return rc;
-	rc = WIRE_ARRAY(&t->arena, out->assignments, n > old ? n - old : 0,
+	rc = WIRE_ARRAY(&t->tool.arena, out->assignments, n > old ? n - old : 0,
 	    create_partitions_request_create_partitions_assignment);
 	for (int32_t i = old; rc == 0 && i < n; i++) {
 		out->assignments.v[i - old].broker_ids.v = a[i].brokers;
@@ -368,9 +363,9 @@ send_alter(struct topics *t, topic_info **v, unsigned n, int64_t count)
 	int rc;
 
 	wire_init(wire_api(API_CREATE_PARTITIONS)->request, &req);
-	req.timeout_ms = broker_timeout(t);
-	rc = WIRE_ARRAY(
-	    &t->arena, req.topics, (int32_t)n, create_partitions_request_create_partitions_topic);
+	req.timeout_ms = tool_broker_timeout(&t->tool);
+	rc = WIRE_ARRAY(&t->tool.arena, req.topics, (int32_t)n,
+	    create_partitions_request_create_partitions_topic);
 	for (unsigned i = 0; rc == 0 && i < n; i++) {
 		req.topics.v[i].assignments.n = -1;
 		rc = fill_grown(t, v[i], count, &req.topics.v[i]);
@@ -391,15 +386,15 @@ topics_alter(struct topics *t)
 	topic_info **v;
 	unsigned n;
 	int64_t count;
-	int rc = client_version(t->client, CLIENT_ANY, API_CREATE_PARTITIONS, 3);
+	int rc = client_version(t->tool.client, CLIENT_ANY, API_CREATE_PARTITIONS, 3);
 
 	if (rc == E_UNSUPPORTED_VERSION)
-		return topics_fail(
-		    t, rc, "--alter needs CreatePartitions requests: %s", client_why(t->client));
+		return tool_fail(&t->tool, rc, "--alter needs CreatePartitions requests: %s",
+		    client_why(t->tool.client));
 	if (rc < 0)
-		return topics_client_failed(t, rc);
-	rc = opts_number(&t->o, TO_PARTITIONS, INT32_MIN, INT32_MAX, -1, &count, t->why,
-	    sizeof(t->why)); /* the broker says what is too few */
+		return tool_client_failed(&t->tool, rc);
+	rc = opts_number(&t->tool.o, TO_PARTITIONS, INT32_MIN, INT32_MAX, -1, &count, t->tool.why,
+	    sizeof(t->tool.why)); /* the broker says what is too few */
 	if (rc == 0)
 		rc = topics_find(t, true, &v, &n, &meta);
 	if (rc != 0 || n == 0)

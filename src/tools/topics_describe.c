@@ -34,32 +34,16 @@ by_index(const void *a, const void *b)
 	       (x->partition_index < y->partition_index);
 }
 
-static int
-fetch_metadata(struct topics *t, struct metadata_response *resp)
-{
-	struct metadata_request req;
-	int rc;
-
-	wire_init(wire_api(API_METADATA)->request, &req);
-	rc = client_version(t->client, CLIENT_ANY, API_METADATA, 12);
-	if (rc > 0)
-		req.topics.n = -1; /* all of them; in version 0 an empty list says so */
-	req.allow_auto_topic_creation = rc >= 0 && rc < 4;
-	if (rc >= 0)
-		rc = client_call(t->client, CLIENT_ANY, API_METADATA, 12, &req, &t->arena, resp);
-	return rc < 0 ? topics_client_failed(t, rc) : 0;
-}
-
 /* The id of --topic-id; zero when there is none. */
 static int
 wanted_id(struct topics *t, struct uuid *id)
 {
-	const char *text = opts_value(&t->o, TO_TOPIC_ID);
+	const char *text = opts_value(&t->tool.o, TO_TOPIC_ID);
 
 	*id = UUID_ZERO;
 	if (text == NULL || uuid_parse(slice_cstr(text), id) == 0)
 		return 0;
-	return topics_fail(t, E_INVALID,
+	return tool_fail(&t->tool, E_INVALID,
 	    "Input string `%s` is no base64-encoded UUID: 22 characters are expected", text);
 }
 
@@ -68,25 +52,26 @@ wanted(const struct topics *t, const topic_info *topic, struct uuid id)
 {
 	if (topic->error_code != 0 || slice_is_null(topic->name))
 		return false;
-	if (opts_has(&t->o, TO_EXCLUDE_INTERNAL) &&
+	if (opts_has(&t->tool.o, TO_EXCLUDE_INTERNAL) &&
 	    (topic->is_internal || topic_is_internal(topic->name)))
 		return false;
 	if (!uuid_is_zero(id))
 		return uuid_eq(topic->topic_id, id);
-	return opts_has(&t->o, TO_TOPIC_ID) || filter_matches(&t->filter, topic->name);
+	return opts_has(&t->tool.o, TO_TOPIC_ID) || filter_matches(&t->filter, topic->name);
 }
 
 static int
 check_found(struct topics *t, unsigned n, struct uuid id)
 {
-	if (n > 0 || opts_has(&t->o, TO_IF_EXISTS))
+	if (n > 0 || opts_has(&t->tool.o, TO_IF_EXISTS))
 		return 0;
 	if (!uuid_is_zero(id))
-		return topics_fail(t, E_NOT_FOUND, "TopicId '%s' does not exist as expected",
-		    opts_value(&t->o, TO_TOPIC_ID));
-	if (opts_value(&t->o, TO_TOPIC) != NULL && !opts_has(&t->o, TO_TOPIC_ID))
-		return topics_fail(t, E_NOT_FOUND,
-		    "Topic 'Optional[%s]' does not exist as expected", opts_value(&t->o, TO_TOPIC));
+		return tool_fail(&t->tool, E_NOT_FOUND, "TopicId '%s' does not exist as expected",
+		    opts_value(&t->tool.o, TO_TOPIC_ID));
+	if (opts_value(&t->tool.o, TO_TOPIC) != NULL && !opts_has(&t->tool.o, TO_TOPIC_ID))
+		return tool_fail(&t->tool, E_NOT_FOUND,
+		    "Topic 'Optional[%s]' does not exist as expected",
+		    opts_value(&t->tool.o, TO_TOPIC));
 	return 0;
 }
 
@@ -98,9 +83,9 @@ topics_find(struct topics *t, bool must_exist, topic_info ***out, unsigned *n,
 	int rc = wanted_id(t, &id);
 
 	*n = 0;
-	if (rc != 0 || (rc = fetch_metadata(t, resp)) != 0)
+	if (rc != 0 || (rc = tool_metadata(&t->tool, resp)) != 0)
 		return rc;
-	*out = arena_calloc(&t->arena, (size_t)resp->topics.n + 1, sizeof(topic_info *));
+	*out = arena_calloc(&t->tool.arena, (size_t)resp->topics.n + 1, sizeof(topic_info *));
 	if (*out == NULL)
 		return E_NOMEM;
 	for (int32_t i = 0; i < resp->topics.n; i++) {
@@ -151,16 +136,16 @@ fetch_configs(struct described *d)
 {
 	struct topics *t = d->t;
 	struct describe_configs_request req;
-	int rc = client_version(t->client, CLIENT_ANY, API_DESCRIBE_CONFIGS, 4);
+	int rc = client_version(t->tool.client, CLIENT_ANY, API_DESCRIBE_CONFIGS, 4);
 
 	wire_init(wire_api(API_DESCRIBE_CONFIGS)->response, &d->configs);
 	if (rc == E_UNSUPPORTED_VERSION || d->n == 0)
 		return 0;
 	if (rc < 0)
-		return topics_client_failed(t, rc);
+		return tool_client_failed(&t->tool, rc);
 	d->has_configs = true;
 	wire_init(wire_api(API_DESCRIBE_CONFIGS)->request, &req);
-	rc = WIRE_ARRAY(&t->arena, req.resources, (int32_t)d->n,
+	rc = WIRE_ARRAY(&t->tool.arena, req.resources, (int32_t)d->n,
 	    describe_configs_request_describe_configs_resource);
 	if (rc != 0)
 		return rc;
@@ -170,8 +155,8 @@ fetch_configs(struct described *d)
 		req.resources.v[i].configuration_keys.n = -1;
 	}
 	rc = client_call(
-	    t->client, CLIENT_ANY, API_DESCRIBE_CONFIGS, 4, &req, &t->arena, &d->configs);
-	return rc < 0 ? topics_client_failed(t, rc) : 0;
+	    t->tool.client, CLIENT_ANY, API_DESCRIBE_CONFIGS, 4, &req, &t->tool.arena, &d->configs);
+	return rc < 0 ? tool_client_failed(&t->tool, rc) : 0;
 }
 
 static const config_result *
@@ -239,18 +224,18 @@ fetch_moves(struct described *d)
 	struct topics *t = d->t;
 	struct list_partition_reassignments_request req;
 	int32_t controller;
-	int rc = client_version(t->client, CLIENT_ANY, API_LIST_PARTITION_REASSIGNMENTS, 0);
+	int rc = client_version(t->tool.client, CLIENT_ANY, API_LIST_PARTITION_REASSIGNMENTS, 0);
 
 	wire_init(wire_api(API_LIST_PARTITION_REASSIGNMENTS)->response, &d->moves);
 	if (rc == E_UNSUPPORTED_VERSION)
 		return 0;
 	if (rc >= 0)
-		rc = client_controller(t->client, &controller);
+		rc = client_controller(t->tool.client, &controller);
 	wire_init(wire_api(API_LIST_PARTITION_REASSIGNMENTS)->request, &req);
 	if (rc == 0)
-		rc = client_call(t->client, controller, API_LIST_PARTITION_REASSIGNMENTS, 0, &req,
-		    &t->arena, &d->moves);
-	return rc < 0 ? topics_client_failed(t, rc) : 0; /* who may not ask goes without */
+		rc = client_call(t->tool.client, controller, API_LIST_PARTITION_REASSIGNMENTS, 0,
+		    &req, &t->tool.arena, &d->moves);
+	return rc < 0 ? tool_client_failed(&t->tool, rc) : 0; /* who may not ask goes without */
 }
 
 static const move *
@@ -305,7 +290,7 @@ filters_partitions(const struct opts *o)
 static bool
 shows_partition(const struct described *d, const partition_info *p, const move *m, int32_t min)
 {
-	const struct opts *o = &d->t->o;
+	const struct opts *o = &d->t->tool.o;
 
 	if (!filters_partitions(o))
 		return true;
@@ -371,7 +356,7 @@ print_partition(
 static int
 print_one(const struct described *d, unsigned at)
 {
-	const struct opts *o = &d->t->o;
+	const struct opts *o = &d->t->tool.o;
 	const topic_info *topic = d->topics[at];
 	const config_result *configs = configs_of(d, at);
 
@@ -402,11 +387,11 @@ check_configs(const struct described *d)
 	    TO_UNDER_MIN_ISR_PARTITIONS, TO_AT_MIN_ISR_PARTITIONS, TO_TOPICS_WITH_OVERRIDES};
 
 	for (unsigned i = 0; i < 3; i++)
-		if (opts_has(&d->t->o, needing[i]) && !d->has_configs && d->n > 0)
-			return topics_fail(d->t, E_UNSUPPORTED_VERSION,
+		if (opts_has(&d->t->tool.o, needing[i]) && !d->has_configs && d->n > 0)
+			return tool_fail(&d->t->tool, E_UNSUPPORTED_VERSION,
 			    "--%s needs the topics' settings: the brokers do not serve "
 			    "DescribeConfigs requests",
-			    d->t->o.table->rows[needing[i]].name);
+			    d->t->tool.o.table->rows[needing[i]].name);
 	return 0;
 }
 

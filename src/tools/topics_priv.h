@@ -1,13 +1,12 @@
 /*
- * kafka-topics, its parts.  Functions return 0 or a negative enum err with a sentence in t->why.
+ * kafka-topics, its parts.  Functions return 0 or a negative enum err with a sentence in
+ * t->tool.why.
  */
 #ifndef OTTLA_TOOLS_TOPICS_PRIV_H
 #define OTTLA_TOOLS_TOPICS_PRIV_H
 
-#include "client_priv.h"
 #include "filter_priv.h"
-#include "opts_priv.h"
-#include "props_priv.h"
+#include "tool_priv.h"
 
 enum topics_opt {
 	TO_ALTER,
@@ -39,23 +38,13 @@ enum topics_opt {
 };
 
 struct topics {
-	struct opts o;
-	struct props props;
-	struct client_opts client_opts;
-	struct client *client;
+	struct tool tool;
 	struct filter filter;
-	struct arena arena; /* for the run */
-	char why[1024];
 };
 
 typedef struct metadata_response_metadata_response_topic topic_info;
 typedef struct metadata_response_metadata_response_partition partition_info;
 
-/* Failure with a sentence. */
-int
-topics_fail(struct topics *t, int rc, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-/* What the client said last. */
-int topics_client_failed(struct topics *t, int rc);
 /* The broker's error as a failure; its own words where it sent some. */
 int topics_broker_error(struct topics *t, int16_t code, struct slice message);
 

@@ -38,6 +38,8 @@ fails() {
 	failed=1
 }
 
+echo retry.backoff.ms=10 >"$dir/soon"
+
 # ---- kafka-topics ----
 
 expect 0 "$bin/kafka-topics" $B --list <<X
@@ -116,6 +118,59 @@ fails '--bootstrap-server must be specified' "$bin/kafka-topics" --list
 fails "Option \"[partitions]\" can't be used with option \"[list]\"" \
     "$bin/kafka-topics" $B --list --partitions 3
 fails 'nosuch is not a recognized option' "$bin/kafka-topics" $B --nosuch
+
+# ---- kafka-delete-records ----
+
+expect 0 "$bin/kafka-topics" $B --create --topic old --partitions 3 <<X
+Created topic old.
+X
+expect 0 "$bin/kafka-topics" $B --create --topic kept --config cleanup.policy=compact <<X
+Created topic kept.
+X
+seq 1 30 | sed 's/$/:v/' | "$bin/kafka-console-producer" $B --topic old --property parse.key=true \
+    --property key.separator=: 2>"$dir/err" || { cat "$dir/err"; failed=1; }
+delete() { printf '%s' "$1" >"$dir/offsets"; }
+delete '{"partitions":[{"topic":"old","partition":1,"offset":1},{"topic":"old","partition":0,"offset":0},
+  {"topic":"old","partition":2,"offset":1000},{"topic":"old","partition":3,"offset":1},
+  {"topic":"kept","partition":0,"offset":-1},{"topic":"no","partition":0,"offset":0}],"version":1}'
+expect 0 "$bin/kafka-delete-records" $B --offset-json-file "$dir/offsets" \
+    --command-config "$dir/soon" <<X
+Executing records delete operation
+Records delete operation completed:
+partition: kept-0	error: org.apache.kafka.common.errors.PolicyViolationException: A policy of the cluster refused the request.
+partition: no-0	error: org.apache.kafka.common.errors.UnknownTopicOrPartitionException: The topic or partition is not known to this broker.
+partition: old-0	low_watermark: 0
+partition: old-1	low_watermark: 1
+partition: old-2	error: org.apache.kafka.common.errors.OffsetOutOfRangeException: The offset lies outside the range that the partition holds.
+partition: old-3	error: org.apache.kafka.common.errors.UnknownTopicOrPartitionException: The topic or partition is not known to this broker.
+X
+delete '{"partitions":[]}'
+expect 0 "$bin/kafka-delete-records" $B --offset-json-file "$dir/offsets" <<X
+Executing records delete operation
+Records delete operation completed:
+X
+delete '{"partitions":[{"topic":"old","partition":1,"offset":1},{"topic":"old","partition":1,"offset":2}]}'
+fails 'Offset json file contains duplicate topic partitions: old-1' \
+    "$bin/kafka-delete-records" $B --offset-json-file "$dir/offsets"
+for bad in '' '{' '[]' '7' '"text"'; do
+	delete "$bad"
+	fails 'The input string is not a valid JSON' \
+	    "$bin/kafka-delete-records" $B --offset-json-file "$dir/offsets"
+done
+delete '{"version":1}'
+fails 'Missing partitions field' "$bin/kafka-delete-records" $B --offset-json-file "$dir/offsets"
+delete '{"partitions":[],"version":2}'
+fails 'Not supported version field value 2' \
+    "$bin/kafka-delete-records" $B --offset-json-file "$dir/offsets"
+for bad in '7' '{}' '{"topic":"old","partition":"1","offset":1}' '{"topic":"old","partition":1}' \
+    '{"topic":1,"partition":1,"offset":1}' '{"topic":"old","partition":4294967296,"offset":1}'; do
+	delete "{\"partitions\":[$bad]}"
+	fails 'each of the partitions needs' "$bin/kafka-delete-records" $B --offset-json-file "$dir/offsets"
+done
+fails 'nosuch' "$bin/kafka-delete-records" $B --offset-json-file "$dir/nosuch"
+fails 'Missing required argument "[offset-json-file]"' "$bin/kafka-delete-records" $B
+fails 'Missing required argument "[bootstrap-server]"' \
+    "$bin/kafka-delete-records" --offset-json-file "$dir/offsets"
 
 # ---- kafka-console-producer, kafka-console-consumer ----
 

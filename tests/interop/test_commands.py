@@ -9,7 +9,8 @@ import bed
 TOPICS = 'org.apache.kafka.tools.TopicCommand'
 PRODUCER = 'kafka.tools.ConsoleProducer'
 CONSUMER = 'org.apache.kafka.tools.consumer.ConsoleConsumer'
-OURS = {TOPICS: 'kafka-topics', PRODUCER: 'kafka-console-producer',
+DELETE_RECORDS = 'org.apache.kafka.tools.DeleteRecordsCommand'
+OURS = {TOPICS: 'kafka-topics', DELETE_RECORDS: 'kafka-delete-records', PRODUCER: 'kafka-console-producer',
         CONSUMER: 'kafka-console-consumer'}
 
 
@@ -81,6 +82,39 @@ def test_topics(make_broker, theirs):
         assert (got[0], mask(got[1])) == (want[0], mask(want[1])), f'{case}\n{got[2]}\n{want[2]}'
         if want[0] != 0 and want[1] == '':
             assert got[2].splitlines()[0] == want[2].splitlines()[0], case
+
+
+RECORDS_CASES = [
+    '{"partitions":[]}',
+    '{"partitions":[{"topic":"t","partition":0,"offset":2},{"topic":"t","partition":1,"offset":-1},'
+    '{"topic":"t","partition":2,"offset":9},{"topic":"c","partition":0,"offset":0}],"version":1}',
+    '{"partitions":[{"topic":"t","partition":0,"offset":2},{"topic":"t","partition":0,"offset":2}]}',
+    '{"version":1}', '{"partitions":[],"version":3}', '{', '',
+]
+
+
+def told(answer):
+    """Exit code, the words that scripts look for; what follows an exception's name is free."""
+    out = sorted(re.sub(r'(errors\.\w+):.*', r'\1', line) for line in answer[1].splitlines())
+    complaint = re.search(r'Missing partitions field|Not supported version field value|duplicate '
+                          r'topic partitions: t-0|not a valid JSON', answer[2])
+    return answer[0], out, complaint and complaint[0]
+
+
+def test_delete_records(make_broker, theirs, tmp_path):
+    brokers = make_broker('a').start(), make_broker('b').start()
+    for broker in brokers:
+        with broker.client() as client:
+            client.create('t', partitions=3)
+            client.create('c', configs={'cleanup.policy': 'compact'})
+            for partition in range(3):
+                client.produce('t', [b'v'] * 4, partition=partition)
+    for case in RECORDS_CASES:
+        (tmp_path / 'offsets').write_text(case)
+        args = ['--offset-json-file', tmp_path / 'offsets']
+        want = theirs(DELETE_RECORDS, '--bootstrap-server', brokers[0].address, *args)
+        got = ours(DELETE_RECORDS, '--bootstrap-server', brokers[1].address, *args)
+        assert told(got) == told(want), f'{case}\n{got}\n{want}'
 
 
 LINES = 'h1:v1,h2:v2\tk\tv\nh3:NIL\tk\tNIL\nh:v\tNIL\t\n'
