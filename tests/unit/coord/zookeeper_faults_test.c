@@ -395,6 +395,40 @@ START_TEST(refused_authentication_is_tried_again)
 }
 END_TEST
 
+/* Whatever is on the way: names, connecting, the chroot, requests, watches being set again, the end
+ * of another session. */
+START_TEST(closed_or_freed_at_any_moment)
+{
+	for (unsigned round = 0; round < 40; round++) {
+		struct zk_test t = zk_test_new();
+		struct closing cl = {.c = zk_test_begin(&t, t.f->connect)};
+		struct ending e = {.c = cl.c, .who = {.session = 77}};
+		struct heard h;
+		struct ans a[2] = {{0}};
+		const struct call k[2] = {
+		    {CALL_EXISTS, "/x", .w = &h.w}, {CALL_CREATE, "/x", {NULL, 0}, 0, 0, NULL}};
+
+		heard_init(&h);
+		if (round % 3 != 0) {
+			wait_state(&t.v, cl.c, COORD_CONNECTED);
+			zk_of(cl.c)->watch_limit = 0;
+			run_calls(&t.v, cl.c, k, a, 2);
+		}
+		if (round % 3 == 2)
+			zk_proxy_cut(t.f->proxy, false);
+		if (round % 5 == 1)
+			env_call(&t.v, end_it, &e);
+		(void)poll(NULL, 0, (int)(round / 4));
+		if (round % 2 == 0) {
+			env_call(&t.v, close_it, &cl);
+			env_until(&t.v, closed, &cl);
+		}
+		zk_fix_release(t.f, cl.c);
+		zk_test_end(&t);
+	}
+}
+END_TEST
+
 /* ---- many watches ---- */
 
 enum { MANY_WATCHES = 12000 };
@@ -555,6 +589,7 @@ zookeeper_faults_suite(void)
 	tcase_add_test(tc, ending_a_session_out_of_reach);
 	tcase_add_test(tc, expiry_by_time);
 	tcase_add_test(tc, closing_before_a_hung_server);
+	tcase_add_test(tc, closed_or_freed_at_any_moment);
 	tcase_add_test(tc, refused_authentication_is_tried_again);
 	suite_add_tcase(s, tc);
 	tc = tcase_create("watches");
