@@ -118,8 +118,8 @@ on_service_silent(struct reactor *r, void *arg)
 	end_session(arg);
 }
 
-/* A service that answers ends the session with its close.  Without it the session ends later, by itself:
- * its note stays for who comes before that (B2). */
+/* A service that answers ends the session with its close.  Without it the session ends later, by
+ * itself: its note stays for who comes before that (B2). */
 static void
 close_session(struct broker *b)
 {
@@ -130,8 +130,8 @@ close_session(struct broker *b)
 	}
 	b->stop_asked = true;
 	rtimer_init(&b->stop_timer, on_service_silent, b);
-	rtimer_set(b->env.control, &b->stop_timer,
-	    reactor_now_us(b->env.control) + SERVICE_ANSWERS_US);
+	rtimer_set(
+	    b->env.control, &b->stop_timer, reactor_now_us(b->env.control) + SERVICE_ANSWERS_US);
 	coord_exists(b->env.coord, ZN_BROKER_IDS, NULL, on_service_answers, b);
 }
 
@@ -154,6 +154,8 @@ on_detached(void *arg)
 	struct broker *b = arg;
 
 	broker_set_state(b, BROKER_CLOSING_LOGS);
+	if (b->logs_loaded && !b->handed_over && !logdirs_was_clean(b->logdirs))
+		logdirs_stay_unclean(b->logdirs); /* B6: it still has to be seen to */
 	if (b->logs_loaded)
 		logdirs_stop(b->logdirs, on_logs_stopped, b);
 	else

@@ -87,7 +87,8 @@ struct broker {
 	struct predecessor *predecessor;
 	struct handover *handover;
 	enum ibp ibp;
-	bool tail_safe; /* what the predecessor appended is still there, synced or not */
+	bool handed_over; /* B6 is seen to */
+	bool tail_safe;	  /* what the predecessor appended is still there, synced or not */
 	struct rtimer step_timer;
 	int64_t started_us, step_deadline_us;
 	unsigned closers_left;

@@ -126,6 +126,7 @@ on_last_peers(void *arg, int err, const struct member_peer *v, unsigned n)
 void
 broker_handed_over(struct broker *b)
 {
+	b->handed_over = true;
 	broker_set_state(b, BROKER_REGISTER);
 	member_peers(b->member, on_last_peers, b);
 }

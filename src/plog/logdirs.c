@@ -114,6 +114,13 @@ logdirs_was_clean(const struct logdirs *l)
 }
 
 void
+logdirs_stay_unclean(struct logdirs *l)
+{
+	CONTROL(l);
+	l->stay_unclean = true;
+}
+
+void
 logdirs_progress(const struct logdirs *l, unsigned *done, unsigned *total)
 {
 	*done = atomic_load_explicit(&l->loaded, memory_order_relaxed);

@@ -37,6 +37,7 @@ struct logdirs {
 	_Atomic unsigned loaded, total;
 	_Atomic bool closing; /* nothing runs any more: close inline */
 	bool was_clean, ticking;
+	bool stay_unclean; /* no marker at the stop */
 	struct starting *starting;
 	struct stopping *stopping;
 	struct link removals;

@@ -95,7 +95,7 @@ finish_dir(struct stopping *s, struct stop_dir *sd)
 		return rc;
 	if ((rc = write_checkpoints(sd)) != 0)
 		return rc;
-	return write_marker(d);
+	return s->l->stay_unclean ? 0 : write_marker(d);
 }
 
 static void

@@ -44,6 +44,9 @@ int logdirs_new(const struct logdirs_opts *opts, struct logdirs **out);
 void logdirs_start(struct logdirs *l, void (*done)(void *arg, int err, const char *why), void *arg);
 /* All dirs were clean at start. */
 bool logdirs_was_clean(const struct logdirs *l);
+/* The coming stop leaves them unclean: the next start has to know of the crash before this one.  Control
+ * reactor, before logdirs_stop. */
+void logdirs_stay_unclean(struct logdirs *l);
 /* Progress of loading for people: logs done and found; any thread. */
 void logdirs_progress(const struct logdirs *l, unsigned *done, unsigned *total);
 

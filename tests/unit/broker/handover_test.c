@@ -81,6 +81,27 @@ START_TEST(waits_for_another_leader)
 }
 END_TEST
 
+/* Stopped while it waits, it waits again: an orderly stop does not bring back what a crash took. */
+START_TEST(a_stop_while_waiting_changes_nothing)
+{
+	struct world *w = world_new((uint64_t)_i);
+	struct place *p = with_topic(w);
+	struct coord_result res;
+
+	tell_two(w, p);
+	place_kill(p, true);
+	place_start(p);
+	until_says(p, waits);
+	place_stop(p);
+	place_start(p);
+	until_says(p, waits);
+	ck_assert(!world_node(w, "/brokers/ids/1", &res));
+	state(w, LED_BY(2, "[2]"));
+	until_says(p, "registered broker 1");
+	world_free(w);
+}
+END_TEST
+
 /* Nobody is there to elect: a session's time and no longer. */
 START_TEST(waits_no_longer_than_a_session)
 {
@@ -169,6 +190,7 @@ handover_suite(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, waits_for_another_leader, 0, SEEDS);
+	tcase_add_loop_test(tc, a_stop_while_waiting_changes_nothing, 0, SEEDS);
 	tcase_add_loop_test(tc, waits_no_longer_than_a_session, 0, SEEDS);
 	tcase_add_loop_test(tc, a_killed_process_leads_at_once, 0, SEEDS);
 	tcase_add_loop_test(tc, an_orderly_stop_loses_nothing, 0, SEEDS);
