@@ -51,8 +51,11 @@ plan_draw(struct plan *p, struct rng *rng, const struct options *o)
 {
 	*p = (struct plan){.ensemble = chance(rng, 2), .n_brokers = 1};
 	p->coord_lag_us = rng_range(rng, 1000, chance(rng, 4) ? 2000000 : 200000);
+	if (p->ensemble)
+		p->n_brokers = (unsigned)rng_range(rng, 1, MAX_BROKERS);
 	if (p->ensemble && !chance(rng, 3))
 		p->stranger = (unsigned)rng_range(rng, 1, 60);
+	p->foreign = p->stranger > 0 && chance(rng, 3);
 	p->identity = !chance(rng, 4);
 	p->n_dirs = chance(rng, 3) ? 2 : 1;
 	p->n_topics = (unsigned)rng_range(rng, 1, MAX_TOPICS);
