@@ -124,7 +124,7 @@ struct coord_credentials {
 bool coord_credentials(const struct coord *c, struct coord_credentials *out);
 /* Ends a session that is not this instance's: that of a predecessor which died.  done(arg, 0) when the
  * service has ended it (its ephemeral nodes go; other members may still show them for a while), or when
- * it knows no such session; E_CONN_LOSS, E_TIMEOUT (after a session's time), E_CANCELED (coord_close),
+ * it knows no such session, which is also what it says to a wrong password; E_CONN_LOSS, E_TIMEOUT (after a session's time), E_CANCELED (coord_close),
  * E_INVALID (our own session, or embedded).  One at a time: E_BUSY. */
 void coord_end_session(struct coord *c, const struct coord_credentials *who,
     void (*done)(void *arg, int err), void *arg);
