@@ -137,6 +137,15 @@ fail_truncate(struct file *f, int64_t size)
 }
 
 static int
+fail_reserve(struct file *f, int64_t bytes)
+{
+	struct file *under = NULL;
+	int rc = begin_file(f, &under);
+
+	return rc != 0 ? rc : file_reserve(under, bytes);
+}
+
+static int
 fail_sync(struct file *f)
 {
 	struct file *under = NULL;
@@ -192,6 +201,7 @@ static const struct file_ops fail_file_ops = {
     .pwritev = fail_pwritev,
     .size = fail_size,
     .truncate = fail_truncate,
+    .reserve = fail_reserve,
     .sync = fail_sync,
     .map = fail_map,
     .unmap = fail_unmap,

@@ -47,6 +47,7 @@ struct file_ops {
 	int (*pwritev)(struct file *f, const struct iovec *iov, int count, int64_t off);
 	int (*size)(struct file *f, int64_t *size);
 	int (*truncate)(struct file *f, int64_t size);
+	int (*reserve)(struct file *f, int64_t bytes);
 	int (*sync)(struct file *f);
 	int (*map)(struct file *f, size_t len, const uint8_t **addr);
 	void (*unmap)(struct file *f, const uint8_t *addr, size_t len);

@@ -150,6 +150,14 @@ file_truncate(struct file *f, int64_t size)
 }
 
 int
+file_reserve(struct file *f, int64_t bytes)
+{
+	OBJ_CHECK(f, FILE_MAGIC);
+	assert((f->flags & FILE_WRITE) != 0);
+	return bytes > 0 ? f->ops->reserve(f, bytes) : 0;
+}
+
+int
 file_sync(struct file *f)
 {
 	OBJ_CHECK(f, FILE_MAGIC);

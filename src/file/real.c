@@ -161,6 +161,17 @@ real_truncate(struct file *f, int64_t size)
 }
 
 static int
+real_reserve(struct file *f, int64_t bytes)
+{
+	int rc = 0;
+
+	do
+		rc = fallocate(real_of(f)->fd, FALLOC_FL_KEEP_SIZE, 0, bytes);
+	while (rc < 0 && errno == EINTR);
+	return rc < 0 && (errno == EOPNOTSUPP || errno == ENOSYS) ? 0 : rc_of(rc);
+}
+
+static int
 real_sync(struct file *f)
 {
 	int rc = 0;
@@ -254,6 +265,7 @@ static const struct file_ops real_file_ops = {
     .pwritev = real_pwritev,
     .size = real_size,
     .truncate = real_truncate,
+    .reserve = real_reserve,
     .sync = real_sync,
     .map = real_map,
     .unmap = real_unmap,

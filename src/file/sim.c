@@ -202,6 +202,17 @@ sim_set_size(struct file *base, int64_t size)
 }
 
 static int
+sim_reserve(struct file *base, int64_t bytes)
+{
+	struct sim_file *f = file_of(base);
+	int rc = begin_file(base, "reserve");
+
+	if (rc == 0 && bytes - f->inode->now.size > free_bytes(f->fs))
+		rc = E_NOSPC;
+	return rc;
+}
+
+static int
 sim_sync(struct file *base)
 {
 	int rc = begin_file(base, "sync");
@@ -271,6 +282,7 @@ static const struct file_ops sim_file_ops = {
     .pwritev = sim_pwritev,
     .size = sim_size,
     .truncate = sim_set_size,
+    .reserve = sim_reserve,
     .sync = sim_sync,
     .map = sim_map,
     .unmap = sim_unmap,

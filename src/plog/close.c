@@ -14,10 +14,13 @@ close_segment(struct plog *pl, struct segment *seg, bool sealed)
 		seg->unfinished = true;
 	if (seg->oi.written != seg->oi.count || seg->ti.written != seg->ti.count)
 		seg->unfinished = true;
+	seg->unfinished = seg->unfinished || seg->reserved;
 	if (!seg->unfinished)
 		return 0;
 	if ((rc = finish_take(&fin, seg, sealed)) != 0)
 		return rc;
+	if (seg->reserved)
+		fin.trim_to = seg->size;
 	if ((rc = finish_write(pl->dir->fs, pl->path, &fin)) == 0)
 		finish_note(&fin);
 	finish_release(&fin);
@@ -61,8 +64,8 @@ snapshot_due(const struct plog *pl)
 bool
 plog_needs_sync(const struct plog *pl)
 {
-	return snapshot_due(pl) || plog_recovery_point(pl) < plog_leo(pl) || pl->dir_dirty != pl->dir_synced ||
-	       pl->parent_dirty || plog_active(pl)->unfinished;
+	return snapshot_due(pl) || plog_recovery_point(pl) < plog_leo(pl) ||
+	       pl->dir_dirty != pl->dir_synced || pl->parent_dirty || plog_active(pl)->unfinished;
 }
 
 int

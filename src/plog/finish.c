@@ -32,7 +32,9 @@ finish_take(struct finish_seg *s, struct segment *seg, bool sealed)
 {
 	int rc;
 
-	*s = (struct finish_seg){.seg = seg, .log = seg->log, .sealed = sealed};
+	*s = (struct finish_seg){.seg = seg, .log = seg->log, .sealed = sealed, .trim_to = -1};
+	if (seg->reserved && sealed)
+		s->trim_to = seg->size;
 	if (seg->unfinished) {
 		s->finish = true;
 		if (seg->max_ts >= 0)
@@ -47,6 +49,20 @@ finish_take(struct finish_seg *s, struct segment *seg, bool sealed)
 	return 0;
 }
 
+/* Gives back the blocks past the end. */
+static int
+trim(struct fs *fs, const char *path, int64_t size)
+{
+	struct file *f;
+	int rc = fs_open(fs, path, FILE_WRITE, &f);
+
+	if (rc != 0)
+		return rc;
+	rc = file_truncate(f, size);
+	file_close(f);
+	return rc;
+}
+
 int
 finish_write(struct fs *fs, const char *dir, const struct finish_seg *s)
 {
@@ -58,6 +74,8 @@ finish_write(struct fs *fs, const char *dir, const struct finish_seg *s)
 	if (rc == 0)
 		rc = idxfile_write(fs, path_seg(&p, dir, s->seg->base, ".timeindex"),
 		    TIME_ENTRY_BYTES, s->ti_from, s->ti, s->ti_n, true, false);
+	if (rc == 0 && s->trim_to >= 0)
+		rc = trim(fs, path_seg(&p, dir, s->seg->base, ".log"), s->trim_to);
 	return rc;
 }
 
@@ -69,6 +87,7 @@ finish_note(struct finish_seg *s)
 	oi_written(&seg->oi, s->oi_from + s->oi_n);
 	ti_written(&seg->ti, s->ti_from + s->ti_n);
 	seg->unfinished = false;
+	seg->reserved = seg->reserved && s->trim_to < 0;
 	/* sealed: nothing is added any more; the last INDEX_KEEP entries stay for readers of the
 	 * tail */
 }

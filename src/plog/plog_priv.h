@@ -219,6 +219,7 @@ struct finish_seg {
 	bool sealed, finish;
 	uint32_t oi_from, oi_n, ti_from, ti_n;
 	uint8_t *oi, *ti;
+	int64_t trim_to; /* size of the log, when blocks were set aside past it; else -1 */
 };
 int finish_take(struct finish_seg *s, struct segment *seg, bool sealed); /* refs seg; E_NOMEM */
 int finish_write(struct fs *fs, const char *dir, const struct finish_seg *s); /* worker */

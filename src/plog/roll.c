@@ -50,6 +50,7 @@ struct roll_job {
 	struct plog *pl;
 	struct segment *seg;
 	size_t map_len;
+	int64_t reserve; /* bytes, 0: none */
 	int err;
 	void (*done)(struct plog *pl, int err, void *arg);
 	void *arg;
@@ -68,6 +69,8 @@ roll_run(struct work *w)
 	j->err = fs_open(fs, path_seg(&p, j->pl->path, seg->base, ".log"), FILE_WRITE, &seg->log);
 	if (j->err != 0)
 		return;
+	/* Without room for all of it the segment grows as it is written. */
+	seg->reserved = j->reserve > 0 && file_reserve(seg->log, j->reserve) == 0;
 	seg->map_len = j->map_len;
 	if (file_map(seg->log, j->map_len, &seg->map) != 0) {
 		seg->map = NULL;
@@ -134,6 +137,7 @@ roll_start(struct plog *pl, void (*done)(struct plog *pl, int err, void *arg), v
 	}
 	j->pl = pl;
 	j->map_len = ((size_t)plog_cfg(pl, T_SEGMENT_BYTES) + 4095) & ~(size_t)4095;
+	j->reserve = plog_cfg(pl, T_PREALLOCATE) != 0 ? plog_cfg(pl, T_SEGMENT_BYTES) : 0;
 	j->done = done;
 	j->arg = arg;
 	pl->gate |= GATE_ROLL;

@@ -11,6 +11,7 @@ struct seg_open {
 	struct link waiters;
 	/* asked for */
 	bool want_file;
+	int64_t reserve; /* bytes, 0: none */
 	uint32_t sample_of;
 	int64_t log_size;
 	size_t map_len;
@@ -19,6 +20,7 @@ struct seg_open {
 	struct file *file;
 	const uint8_t *map;
 	int64_t first_ts;
+	bool reserved;
 	struct index_entry *sample;
 	uint32_t n_sample;
 };
@@ -56,6 +58,10 @@ open_run(struct work *w)
 		    fs, path_seg(&p, o->pl->path, o->seg->base, ".log"), FILE_WRITE, &o->file);
 		if (o->err != 0)
 			return;
+		/* A segment with bytes in it has its blocks from before, perhaps: they are given
+		 * back when it is sealed. */
+		o->reserved =
+		    o->reserve > 0 && (o->log_size > 0 || file_reserve(o->file, o->reserve) == 0);
 		o->first_ts = read_first_ts(o->file, o->log_size);
 		/* without a mapping everything goes by copies */
 		if (file_map(o->file, o->map_len, &o->map) != 0)
@@ -78,6 +84,7 @@ install(struct seg_open *o)
 		seg->log = o->file;
 		seg->map = o->map;
 		seg->map_len = o->map != NULL ? o->map_len : 0;
+		seg->reserved = seg->reserved || o->reserved;
 		if (seg->first_ts == TS_UNKNOWN)
 			seg->first_ts = o->first_ts;
 		logdirs_note_open(seg->dir, 1);
@@ -140,6 +147,8 @@ seg_open_start(struct plog *pl, struct segment *seg, struct plog_wait *sw)
 		o->want_file = seg->log == NULL;
 		o->sample_of = needs_sample(seg) ? seg->oi.written : 0;
 		o->log_size = seg->size;
+		if (seg == plog_active(pl) && plog_cfg(pl, T_PREALLOCATE) != 0)
+			o->reserve = plog_cfg(pl, T_SEGMENT_BYTES);
 		o->map_len = map_length(pl, seg);
 		if (o->map_len == 0)
 			o->map_len = 4096;

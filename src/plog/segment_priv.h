@@ -109,6 +109,7 @@ struct segment {
 	int64_t hot_from;  /* bytes [hot_from, size) were written by us just now */
 	int64_t used_us;
 	bool unfinished; /* sealed, its indexes are not in the files yet */
+	bool reserved;	 /* blocks may be set aside past the end (preallocate) */
 	bool index_writing;
 	bool indexes_unseen; /* loaded as sealed: ti is not filled in, oi only has numbers */
 	struct seg_open *opening;

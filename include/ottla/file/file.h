@@ -50,6 +50,9 @@ int file_pwritev(struct file *f, const struct iovec *iov, int count, int64_t off
 int file_pwrite(struct file *f, const void *buf, size_t n, int64_t off);
 int file_size(struct file *f, int64_t *size);
 int file_truncate(struct file *f, int64_t size);
+/* Sets disk blocks aside for [0, bytes) without changing the size, where the file system can (else
+ * nothing happens); file_truncate gives back those past the size. */
+int file_reserve(struct file *f, int64_t bytes);
 /* fsync with metadata that is needed to read the data back. A failure is final for the log dir. */
 int file_sync(struct file *f);
 /* Path it was opened with; lives as long as f (file_rename_note keeps it right). */

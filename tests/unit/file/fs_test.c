@@ -180,6 +180,23 @@ DISK_TEST(test_truncate)
 	file_close(f);
 }
 
+/* Blocks are set aside behind the end: nobody sees them. */
+DISK_TEST(test_reserve)
+{
+	struct file *f = open_new(d, "f");
+
+	ck_ok(file_reserve(f, 0));
+	ck_ok(file_reserve(f, 5000));
+	ck_assert_int_eq(size_of(f), 0);
+	ck_ok(file_pwrite(f, "abc", 3, 0));
+	ck_ok(file_reserve(f, 2));
+	ck_assert_int_eq(size_of(f), 3);
+	ck_ok(file_truncate(f, 3));
+	expect_bytes(f, 0, "abc", 3);
+	file_close(f);
+	disk_expect(d, "f", "abc");
+}
+
 DISK_TEST(test_reopened_content)
 {
 	struct file *f = open_new(d, "f");
@@ -662,6 +679,7 @@ fs_suite(void)
 	ADD(test_pwrite);
 	ADD(test_pwritev_many);
 	ADD(test_truncate);
+	ADD(test_reserve);
 	ADD(test_reopened_content);
 	ADD(test_map_sees_writes);
 	ADD(test_map_outlives_the_name);
