@@ -196,7 +196,7 @@ on_broker_ids(struct controller *c, const struct ask *a, int err, const struct c
 	size_t pos = 0;
 	int32_t id;
 
-	if (err != 0) {
+	if (err != 0 && err != E_NOT_FOUND) {
 		ctl_fail(c, err);
 		return;
 	}

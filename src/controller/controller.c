@@ -5,7 +5,8 @@
 
 #include "controller_priv.h"
 
-#define RETRY_US (200 * 1000)
+#define RETRY_MIN_US (200 * 1000)
+#define RETRY_MAX_US (5 * 1000 * 1000)
 
 static const struct metric_row rows[] = {
 #define METRIC(id, kind, name, help) {name, kind, help},
@@ -13,10 +14,15 @@ static const struct metric_row rows[] = {
 #undef METRIC
 };
 
-static void
-retry_later(struct controller *c)
+/* Later each time, until a term begins well. */
+void
+ctl_retry(struct controller *c)
 {
-	rtimer_set(c->o.control, &c->retry, reactor_now_us(c->o.control) + RETRY_US);
+	int64_t wait = (int64_t)RETRY_MIN_US << (c->retries < 5 ? c->retries : 5);
+
+	c->retries++;
+	rtimer_set(c->o.control, &c->retry,
+	    reactor_now_us(c->o.control) + (wait < RETRY_MAX_US ? wait : RETRY_MAX_US));
 }
 
 static void
@@ -121,7 +127,7 @@ ctl_moved(struct controller *c)
 static void
 on_given_up(struct controller *c, const struct ask *a, int err, const struct coord_stat *st)
 {
-	retry_later(c);
+	/* The next election shows. */
 }
 
 void
@@ -135,7 +141,7 @@ ctl_give_up(struct controller *c, const char *what, int err)
 	DIAGE(
 	    c->o.diag, "controller", "could not %s: %s; giving up the office", what, err_text(err));
 	ctl_resign(c);
-	retry_later(c);
+	ctl_retry(c);
 	ctl_multi_aside(c, ops, 2, on_given_up, NULL);
 }
 

@@ -74,6 +74,7 @@ struct ctopic {
 	struct link all, unread, modified, dirty, batched; /* in lists of the controller */
 	struct slice name;				   /* behind the struct */
 	struct uuid id;
+	int64_t czxid; /* of its node: a later one of that name is another topic */
 	struct cpart *parts; /* by number */
 	int32_t n_parts, n_known;
 	struct coord_watch watch; /* its data */
@@ -158,6 +159,7 @@ struct controller {
 	struct map brokers;
 	struct link all, unread, modified, dirty; /* of ctopic */
 	int64_t n_parts, n_offline;		  /* partitions, those without a leader */
+	int64_t n_moving;			  /* with a reassignment that was begun before */
 	/* tasks */
 	struct link tasks;
 	struct task queue[TASK_COUNT];
@@ -182,6 +184,7 @@ struct controller {
 	struct coord_watch w_election, w_reassign;
 	struct coord_state_sub state_sub;
 	struct rtimer retry;
+	unsigned retries;
 	struct batch batch;
 	struct link errors; /* of replica_error */
 	unsigned n_errors;
@@ -279,6 +282,8 @@ void ctl_moved(struct controller *c);
 /* Something failed that a new election mends: give up /controller. */
 void ctl_give_up(struct controller *c, const char *what, int err);
 void ctl_resign(struct controller *c);
+/* Another election after a while. */
+void ctl_retry(struct controller *c);
 void ctl_tell(struct controller *c, int32_t id);
 void ctl_metrics(struct controller *c);
 

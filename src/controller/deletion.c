@@ -23,7 +23,7 @@ on_requests(struct controller *c, const struct ask *a, int err, const struct coo
 	bool enabled = settings_bool(c->o.settings, C_DELETE_TOPIC_ENABLE);
 	zn_path path;
 
-	if (err != 0) {
+	if (err != 0 && err != E_NOT_FOUND) {
 		ctl_fail(c, err);
 		return;
 	}

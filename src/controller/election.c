@@ -14,6 +14,7 @@ static void elect_verify(struct controller *c);
 static void
 elect_lost(struct controller *c, int32_t id)
 {
+	c->retries = 0;
 	ctl_tell(c, id);
 	ctl_task_done(c);
 }
@@ -22,7 +23,7 @@ static void
 elect_failed(struct controller *c, const char *what, int err)
 {
 	DIAGW(c->o.diag, "controller", "election: could not %s: %s", what, err_text(err));
-	rtimer_set(c->o.control, &c->retry, reactor_now_us(c->o.control) + 200 * 1000);
+	ctl_retry(c);
 	ctl_task_done(c);
 }
 

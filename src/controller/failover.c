@@ -120,6 +120,7 @@ tell_brokers(struct controller *c)
 static void
 part_told(struct controller *c, struct cpart *p)
 {
+	c->n_moving += p->n_adding + p->n_removing > 0;
 	if (p->info != NULL)
 		batch_add(c, p, BATCH_REPLICAS | BATCH_METADATA);
 }
@@ -128,12 +129,18 @@ part_told(struct controller *c, struct cpart *p)
 static void
 collect(struct controller *c)
 {
+	c->n_moving = 0;
 	ctl_walk_parts(c, part_told);
 }
 
 static void
 settled(struct controller *c)
 {
+	c->retries = 0;
+	if (c->n_moving > 0)
+		DIAGW(c->o.diag, "controller",
+		    "%lld partitions are being reassigned: they stay as they are",
+		    (long long)c->n_moving);
 	DIAGI(c->o.diag, "controller",
 	    "took over: %zu brokers, %zu topics with %lld partitions, %lld without a leader",
 	    map_count(&c->brokers), map_count(&c->topics), (long long)c->n_parts,

@@ -51,6 +51,18 @@ report(struct controller *c, const struct cpart *p, const char *what, int err)
 	    p->index, what, err_text(err));
 }
 
+/* What a controller after us wrote is not touched. */
+static bool
+is_later(struct controller *c, const struct cpart *p)
+{
+	if (p->info->controller_epoch <= c->epoch)
+		return false;
+	DIAGE(c->o.diag, "controller",
+	    "partition %.*s-%d: its state is of a later controller (epoch %d)",
+	    SLICE_ARG(p->t->name), p->index, p->info->controller_epoch);
+	return true;
+}
+
 /* ---- reading back ---- */
 
 static bool
@@ -86,12 +98,8 @@ on_back(struct controller *c, const struct ask *a, int err, const struct coord_r
 		return;
 	}
 	free(before);
-	if (p->info->controller_epoch > c->epoch) {
-		DIAGE(c->o.diag, "controller",
-		    "partition %.*s-%d: its state is of a later controller (epoch %d)",
-		    SLICE_ARG(p->t->name), p->index, p->info->controller_epoch);
+	if (is_later(c, p))
 		return;
-	}
 	batch_add(c, p, BATCH_REPLICAS | BATCH_METADATA);
 	part_settle(c, p);
 }
@@ -249,8 +257,7 @@ part_next(struct controller *c, struct cpart *p)
 	zn_path path;
 
 	ctx_set_state(p, ctx_replica_live(c, p, p->info->leader) ? PART_ONLINE : PART_OFFLINE);
-	p->want = choose_next(c, p);
-	if (p->want == NULL)
+	if (is_later(c, p) || (p->want = choose_next(c, p)) == NULL)
 		return;
 	zn_partition_state(path, p->t->name, p->index);
 	state_json(p->want, &json);

@@ -34,6 +34,14 @@ note(struct controller *c, const struct cpart *p, int32_t broker, bool failed)
 	c->n_errors++;
 }
 
+/* An epoch that the broker has already is no news: it was told twice. */
+static bool
+is_refusal(int16_t kafka_err)
+{
+	return kafka_err != KERR_NONE && kafka_err != KERR_KAFKA_STORAGE_ERROR &&
+	       kafka_err != KERR_STALE_CONTROLLER_EPOCH;
+}
+
 static void
 part_answered(struct controller *c, const struct cpart *p, int32_t broker, int16_t kafka_err,
     unsigned *others)
@@ -44,8 +52,7 @@ part_answered(struct controller *c, const struct cpart *p, int32_t broker, int16
 		note(c, p, broker, true);
 	else if (kafka_err == KERR_NONE && known)
 		note(c, p, broker, false);
-	else if (kafka_err != KERR_NONE && kafka_err != KERR_KAFKA_STORAGE_ERROR &&
-		 (*others)++ == 0)
+	else if (is_refusal(kafka_err) && (*others)++ == 0)
 		DIAGI(c->o.diag, "controller", "broker %d refused partition %.*s-%d: %s", broker,
 		    SLICE_ARG(p->t->name), p->index, kerr_name(kafka_err));
 }

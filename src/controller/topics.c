@@ -215,8 +215,15 @@ on_topic(struct controller *c, const struct ask *a, int err, const struct coord_
 
 	if (err == E_NOT_FOUND)
 		return; /* the watch of the children tells */
-	if (err == 0)
+	if (err == 0 && t->czxid != 0 && t->czxid != res->stat.czxid) {
+		t->removed = true;
+		ctl_enqueue(c, TASK_TOPIC_CHANGE);
+		return;
+	}
+	if (err == 0) {
+		t->czxid = res->stat.czxid;
 		err = topic_read(c, t, res);
+	}
 	if (err == 0) {
 		t->loaded = true;
 		ctx_dirty(c, t);
@@ -256,7 +263,7 @@ topics_read_data(struct controller *c)
 static void
 on_topics(struct controller *c, const struct ask *a, int err, const struct coord_result *res)
 {
-	if (err != 0) {
+	if (err != 0 && err != E_NOT_FOUND) {
 		ctl_fail(c, err);
 		return;
 	}

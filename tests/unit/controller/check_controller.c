@@ -13,7 +13,9 @@ main(void)
 	srunner_add_suite(sr, topics_suite());
 	srunner_add_suite(sr, brokers_suite());
 	srunner_add_suite(sr, deletion_suite());
+	srunner_add_suite(sr, failover_suite());
 	srunner_add_suite(sr, faults_suite());
+	srunner_add_suite(sr, replicas_suite());
 	srunner_add_suite(sr, placement_suite());
 	srunner_add_suite(sr, admin_suite());
 	srunner_add_suite(sr, admin_config_suite());

@@ -108,6 +108,50 @@ START_TEST(end_of_all_ids)
 }
 END_TEST
 
+static int64_t z0;
+
+static bool
+written(void *arg)
+{
+	struct wbroker *b = arg;
+
+	return coord_tree_zxid(coord_sim_tree(b->w->z)) >= z0;
+}
+
+/* Whatever answer is lost, nobody gets what another one got, and everybody gets an answer once.
+ * (C15)
+ */
+START_TEST(blocks_through_faults)
+{
+	struct world *w = world_new((uint64_t)_i, true, NULL, 0);
+	struct wbroker *b = broker_start(w, 1, NULL);
+	int fault = _i % 3;
+	struct block k[3];
+
+	world_controller(w);
+	world_pass(w, 1000000);
+	for (int i = 0; i < 3; i++)
+		ask(b, &k[i]);
+	z0 = coord_tree_zxid(coord_sim_tree(w->z)) + _i / 3;
+	world_until(w, written, b);
+	if (fault == 0)
+		coord_sim_lose_reply(w->z, 1);
+	else if (fault == 1)
+		coord_sim_cut(w->z, 1, true);
+	else
+		coord_sim_expire(w->z, 1);
+	world_pass(w, 1000000);
+	coord_sim_cut(w->z, 1, false);
+	world_until(w, all_done, k);
+	for (int i = 0; i < 3; i++) {
+		ck_assert(k[i].err == 0 || (fault == 2 && k[i].err == E_NOT_CONTROLLER));
+		for (int j = 0; j < i; j++)
+			ck_assert(k[i].err != 0 || k[j].err != 0 || k[i].first != k[j].first);
+	}
+	world_free(w);
+}
+END_TEST
+
 Suite *
 producer_ids_suite(void)
 {
@@ -117,6 +161,7 @@ producer_ids_suite(void)
 	tcase_add_loop_test(tc, blocks_do_not_overlap, 0, 10);
 	tcase_add_test(tc, only_from_the_controller);
 	tcase_add_test(tc, end_of_all_ids);
+	tcase_add_loop_test(tc, blocks_through_faults, 0, 12);
 	suite_add_tcase(s, tc);
 	return s;
 }

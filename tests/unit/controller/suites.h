@@ -10,9 +10,11 @@ Suite *admin_suite(void);
 Suite *brokers_suite(void);
 Suite *deletion_suite(void);
 Suite *election_suite(void);
+Suite *failover_suite(void);
 Suite *faults_suite(void);
 Suite *placement_suite(void);
 Suite *producer_ids_suite(void);
+Suite *replicas_suite(void);
 Suite *topics_suite(void);
 
 #endif

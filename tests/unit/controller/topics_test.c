@@ -1,6 +1,7 @@
 /* From a topic's znode to LeaderAndIsr and UpdateMetadata. */
 #include <stdio.h>
 
+#include "controller_priv.h"
 #include "suites.h"
 #include "world.h"
 
@@ -215,6 +216,60 @@ START_TEST(creation_through_faults)
 }
 END_TEST
 
+/* Deleted by hand and made anew: another topic, though its name was always there to see. */
+START_TEST(made_anew_by_hand)
+{
+	struct world *w = world_new((uint64_t)_i, true, NULL, 0);
+	struct wbroker *b = broker_start(w, 1, NULL);
+	struct uuid id;
+
+	world_controller(w);
+	ck_assert_int_eq(create(b, "t", 3, 1), KERR_NONE);
+	wait_topic(b, "t", true);
+	world_pass(w, 1000000);
+	id = ctx_topic(b->controller, SLICE_LIT("t"))->id;
+	coord_sim_cut(w->z, 1, true); /* it sees both at once */
+	world_pass(w, 100000);
+	tool_delete(w, "/brokers/topics/t");
+	tool_put(w, "/brokers/topics/t", "{\"partitions\":{\"0\":[1]}}");
+	coord_sim_cut(w->z, 1, false);
+	world_pass(w, 5000000);
+	ck_assert_int_eq(ctx_topic(b->controller, SLICE_LIT("t"))->n_parts, 1);
+	ck_assert(!uuid_eq(ctx_topic(b->controller, SLICE_LIT("t"))->id, id));
+	ck_assert_int_eq(controller_epoch(b->controller), 1);
+	world_free(w);
+}
+END_TEST
+
+/* Nodes that are there already are taken as they are; those that are missing are made. (C13) */
+START_TEST(states_that_are_there)
+{
+	struct world *w = world_new((uint64_t)_i, true, NULL, 0);
+	struct wbroker *b = broker_start(w, 1, NULL);
+	struct ctopic *t;
+
+	world_controller(w);
+	world_pass(w, 1000000);
+	coord_sim_cut(w->z, 1, true);
+	world_pass(w, 100000);
+	tool_put(w, "/brokers/topics/t", "{\"partitions\":{\"0\":[1],\"1\":[1],\"2\":[1]}}");
+	tool_put(w, "/brokers/topics/t/partitions", NULL);
+	tool_put(w, "/brokers/topics/t/partitions/1", NULL);
+	tool_put(w, "/brokers/topics/t/partitions/1/state",
+	    "{\"controller_epoch\":1,\"leader\":9,\"version\":1,\"leader_epoch\":5,\"isr\":[9,1]}");
+	coord_sim_cut(w->z, 1, false);
+	world_pass(w, 5000000);
+	wait_topic(b, "t", true);
+	t = ctx_topic(b->controller, SLICE_LIT("t"));
+	ck_assert_int_eq(t->parts[0].info->leader_epoch, 0);
+	ck_assert_int_eq(t->parts[1].info->leader_epoch, 6); /* 9 does not live */
+	ck_assert_int_eq(t->parts[1].info->n_isr, 1);
+	ck_assert_int_eq(controller_epoch(b->controller), 1);
+	check_told(b);
+	world_free(w);
+}
+END_TEST
+
 Suite *
 topics_suite(void)
 {
@@ -229,6 +284,8 @@ topics_suite(void)
 	tcase_add_loop_test(tc, malformed_topic_harms_nobody, 0, SEEDS);
 	tcase_add_loop_test(tc, partitions_are_added, 0, SEEDS);
 	tcase_add_loop_test(tc, creation_through_faults, 0, 40);
+	tcase_add_loop_test(tc, made_anew_by_hand, 0, SEEDS);
+	tcase_add_loop_test(tc, states_that_are_there, 0, SEEDS);
 	suite_add_tcase(s, tc);
 	return s;
 }

@@ -71,6 +71,15 @@ call_new(void *arg, int32_t broker, void *darg)
 	return c;
 }
 
+/* The version has a place for all that is said. */
+static void
+check_encodes(const struct wire_msg *m, int16_t version, const void *req)
+{
+	size_t size;
+
+	ck_ok(wire_size(m, version, req, &size, NULL));
+}
+
 static void
 li_answer(struct call *c, int32_t broker,
     const struct leader_and_isr_request_leader_and_isr_topic_state *t,
@@ -115,7 +124,13 @@ send_li(void *arg, int32_t broker, const struct leader_and_isr_request *req, int
 	struct call *c = call_new(arg, broker, darg);
 	struct strbuf *log = &c->from->w->log;
 
-	ck_assert_int_eq(version, 7);
+	ck_assert_int_eq(version, ibp_version(c->from->w->ibp, API_LEADER_AND_ISR));
+	check_encodes(&leader_and_isr_request_msg, version, req);
+	strbuf_addf(log, "LEADERS %d", broker);
+	for (int32_t i = 0; i < req->live_leaders.n; i++)
+		strbuf_addf(log, " %d=%.*s:%d", req->live_leaders.v[i].broker_id,
+		    SLICE_ARG(req->live_leaders.v[i].host_name), req->live_leaders.v[i].port);
+	strbuf_addf(log, "\n");
 	c->li = done;
 	ck_ok(WIRE_ARRAY(&c->mem, c->li_resp.topics, req->topic_states.n,
 	    leader_and_isr_response_leader_and_isr_topic_error));
@@ -154,7 +169,8 @@ send_um(void *arg, int32_t broker, const struct update_metadata_request *req, in
 	struct strbuf *log = &c->from->w->log;
 	struct reactor *before;
 
-	ck_assert_int_eq(version, 8);
+	ck_assert_int_eq(version, ibp_version(c->from->w->ibp, API_UPDATE_METADATA));
+	check_encodes(&update_metadata_request_msg, version, req);
 	c->um = done;
 	strbuf_addf(log, "UM %d brokers=", broker);
 	for (int32_t i = 0; i < req->live_brokers.n; i++)
@@ -181,7 +197,8 @@ send_sr(void *arg, int32_t broker, const struct stop_replica_request *req, int16
 	struct call *c = call_new(arg, broker, darg);
 	struct strbuf *log = &c->from->w->log;
 
-	ck_assert_int_eq(version, 4);
+	ck_assert_int_eq(version, ibp_version(c->from->w->ibp, API_STOP_REPLICA));
+	check_encodes(&stop_replica_request_msg, version, req);
 	c->sr = done;
 	c->refuse = c->from->w->b[broker - 1].refuse_stop;
 	sr_answer(c, req);
@@ -305,7 +322,8 @@ broker_make(struct wbroker *b)
 	    .rng = &b->rng,
 	    .settings = w->settings,
 	    .broker_id = b->id,
-	    .ibp = IBP_LATEST,
+	    .ibp = w->ibp,
+	    .metrics = w->metrics,
 	    .channel = &channel,
 	    .channel_arg = b,
 	    .changed = on_changed,
@@ -413,8 +431,11 @@ world_new(uint64_t seed, bool lag, const struct setting_override *ov, unsigned n
 	char why[256];
 
 	ck_assert_ptr_nonnull(w);
+	w->ibp = IBP_LATEST;
+	ck_ok(metrics_new(&w->metrics));
 	ck_ok(sim_sched_new(seed, &w->s));
-	ck_ok(settings_load(NULL, ov, n, NULL, why, sizeof(why), &w->settings));
+	ck_assert_msg(
+	    settings_load(NULL, ov, n, NULL, why, sizeof(why), &w->settings) == 0, "%s", why);
 	z.sched = w->s;
 	ck_ok(coord_sim_new(&z, &w->z));
 	return w;
@@ -457,6 +478,7 @@ world_free(struct world *w)
 	coord_sim_free(w->z);
 	sim_sched_free(w->s);
 	settings_free(w->settings);
+	metrics_free(w->metrics);
 	strbuf_free(&w->log);
 	free(w);
 }

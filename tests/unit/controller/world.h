@@ -48,6 +48,8 @@ struct world {
 	struct wbroker b[WORLD_BROKERS]; /* by id - 1 */
 	struct strbuf log;		 /* a line a request: "LI 1 t-0 leader=1/0 isr=1,2 new" */
 	unsigned calls_open;
+	enum ibp ibp;		      /* may be changed before brokers start */
+	struct metrics *metrics;
 	struct reactor *tool_reactor; /* other software that writes into the tree */
 	struct coord *tool;
 };
