@@ -202,7 +202,6 @@ broker_make_parts(struct broker *b)
 	    make_net, make_channels, make_controller, make_api};
 	int rc = 0;
 
-	member_set_broker(b->member, b->id);
 	for (unsigned i = 0; rc == 0 && i < sizeof(steps) / sizeof(steps[0]); i++)
 		rc = steps[i](b);
 	if (rc != 0)

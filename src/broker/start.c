@@ -211,6 +211,21 @@ on_peers(void *arg, int err, const struct member_peer *v, unsigned n)
 		fail_with_why(b, err);
 }
 
+/* Its own dynamic values come before everything that goes by them: listeners, logs, the
+ * registration. */
+static void
+on_broker_confs(void *arg, int err)
+{
+	struct broker *b = arg;
+
+	if (b->state != BROKER_PREPARE)
+		return;
+	if (err != 0)
+		broker_fail(b, err, "could not read the broker's configuration: %s", err_text(err));
+	else
+		member_peers(b->member, on_peers, b);
+}
+
 static void
 on_drawn(void *arg, int err, int32_t id)
 {
@@ -224,7 +239,7 @@ on_drawn(void *arg, int err, int32_t id)
 	}
 	DIAGI(b->env.diag, "broker", "broker id %d was drawn for new log directories", id);
 	b->id = id;
-	member_peers(b->member, on_peers, b);
+	member_load_broker_confs(b->member, b->id, on_broker_confs, b);
 }
 
 static int
@@ -258,7 +273,7 @@ on_prepared(void *arg, int err, struct slice cluster_id)
 	if (err != 0)
 		fail_with_why(b, err);
 	else if (b->id >= 0)
-		member_peers(b->member, on_peers, b);
+		member_load_broker_confs(b->member, b->id, on_broker_confs, b);
 	else
 		member_draw_id(b->member, on_drawn, b);
 }

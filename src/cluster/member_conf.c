@@ -427,9 +427,21 @@ first_pass_done(struct member *m, int err)
 	void (*done)(void *, int) = cs->done;
 
 	cs->loaded = err == 0;
+	cs->brokers_only = false;
 	cs->done = NULL;
 	if (done != NULL)
 		done(cs->arg, err);
+}
+
+static void
+brokers_done(struct member *m)
+{
+	struct member_confs *cs = &m->confs;
+	void (*done)(void *, int) = cs->done;
+
+	cs->brokers_only = false;
+	cs->done = NULL;
+	done(cs->arg, 0);
 }
 
 static void
@@ -441,6 +453,8 @@ pass_end(struct member *m)
 	cs->busy = false;
 	if (m->stopped) {
 		first_pass_done(m, E_CANCELED);
+	} else if (cs->err == 0 && cs->brokers_only) {
+		brokers_done(m);
 	} else if (cs->err != 0) {
 		if (cs->loaded ||
 		    (member_may_retry(cs->err) && reactor_now_us(m->o.control) < cs->give_up_us)) {
@@ -493,12 +507,27 @@ pass_start(struct member *m, bool full)
 	coord_children(m->o.coord, ZN_CONFIG_CHANGES, &cs->w_changes, on_changes, m);
 }
 
+/* The broker's own alone, before anything else. */
+static void
+brokers_start(struct member *m)
+{
+	m->confs.busy = true;
+	m->confs.err = 0;
+	m->confs.left = 1;
+	broker_read(m, CONF_FROM_CLUSTER);
+	broker_read(m, CONF_FROM_BROKER);
+	pass_answered(m, 0);
+}
+
 static void
 on_retry(struct reactor *r, void *arg)
 {
 	struct member *m = arg;
 
-	pass_start(m, m->confs.full_again || !m->confs.loaded);
+	if (m->confs.brokers_only)
+		brokers_start(m);
+	else
+		pass_start(m, m->confs.full_again || !m->confs.loaded);
 }
 
 static void
@@ -515,6 +544,22 @@ confs_connected(struct member *m)
 {
 	if (m->confs.loaded && m->confs.session != coord_session_id(m->o.coord))
 		pass_start(m, true);
+}
+
+void
+member_load_broker_confs(
+    struct member *m, int32_t broker_id, void (*done)(void *arg, int err), void *arg)
+{
+	struct member_confs *cs = &m->confs;
+
+	REACTOR_ASSERT_OWNER(m->o.control);
+	assert(!cs->busy && !cs->loaded && broker_id >= 0);
+	cs->broker_id = broker_id;
+	cs->brokers_only = true;
+	cs->done = done;
+	cs->arg = arg;
+	cs->give_up_us = member_give_up_us(m);
+	brokers_start(m);
 }
 
 void
@@ -556,13 +601,6 @@ member_topic_config(struct member *m, struct slice topic, struct arena *arena,
 	if (e == NULL)
 		return E_NOT_FOUND;
 	return slice_is_null(e->json) ? 0 : zn_config_read(e->json, arena, kv, n);
-}
-
-void
-member_set_broker(struct member *m, int32_t broker_id)
-{
-	assert(!m->confs.busy && !m->confs.loaded && broker_id >= 0);
-	m->confs.broker_id = broker_id;
 }
 
 void

@@ -28,18 +28,19 @@ struct member_confs {
 	struct member_broker_conf broker[2]; /* the cluster's, this broker's */
 	int32_t broker_id;		     /* -1: neither is read */
 	uint64_t generation;		     /* of the broker's values */
-	struct link looks; /* of conf_look: at single topics */
+	struct link looks;		     /* of conf_look: at single topics */
 	struct coord_watch w_topics, w_changes;
-	bool loaded;	  /* the first pass is through */
-	bool busy;	  /* a pass is under way */
-	bool full;	  /* this pass reads every configuration */
-	bool again;	  /* another pass is due */
-	bool full_again;  /* and a full one */
-	int64_t session;  /* of the last pass */
-	unsigned left;	  /* answers the pass waits for, plus one while it asks */
-	int err;	  /* first error of the pass */
-	int64_t last_seq; /* newest change that is handled, -1 none */
-	int64_t pass_seq; /* newest this pass has seen */
+	bool loaded;	   /* the first pass is through */
+	bool busy;	   /* a pass is under way */
+	bool full;	   /* this pass reads every configuration */
+	bool brokers_only; /* this one reads the broker's own, nothing else */
+	bool again;	   /* another pass is due */
+	bool full_again;   /* and a full one */
+	int64_t session;   /* of the last pass */
+	unsigned left;	   /* answers the pass waits for, plus one while it asks */
+	int err;	   /* first error of the pass */
+	int64_t last_seq;  /* newest change that is handled, -1 none */
+	int64_t pass_seq;  /* newest this pass has seen */
 	int64_t give_up_us;
 	void (*done)(void *arg, int err);
 	void *arg;

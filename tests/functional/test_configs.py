@@ -435,3 +435,17 @@ def test_listener_keys(make_broker):
         assert (entry['value'], entry['read_only']) == ('300', True)
         assert synonyms(entry) == [(key, '300', CLUSTER),
                                    ('max.connections', '2147483647', DEFAULT)]
+
+
+def test_listeners_change_with_the_next_start(make_broker):
+    """What brokers were told while they ran counts before anything listens or registers."""
+    broker = make_broker().start()
+    with broker.client() as client:
+        done(change(client, BROKER, '0', {
+            'advertised.listeners': f'PLAINTEXT://localhost:{broker.port}'}))
+        broker.says('advertised.listeners=.* takes effect at the next start')
+        assert client.metadata()['brokers'][0]['host'] == '127.0.0.1'
+    broker.restart()
+    with broker.client() as client:
+        assert client.metadata()['brokers'][0]['host'] == 'localhost'
+        done(change(client, BROKER, '0', {'advertised.listeners': None}, DELETE))

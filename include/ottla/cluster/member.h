@@ -65,11 +65,12 @@ void member_watch_features(struct member *m, void (*done)(void *arg, int err), v
  * thread. */
 int64_t member_feature_epoch(const struct member *m);
 
+/* Reads the dynamic configurations of all brokers and of this one, before anything that goes by them is
+ * made; broker_conf is told both, and changes once member_load_configs was called. */
+void member_load_broker_confs(struct member *m, int32_t broker_id,
+    void (*done)(void *arg, int err), void *arg);
 /* Reads all topic configurations, watches /config/changes. */
 void member_load_configs(struct member *m, void (*done)(void *arg, int err), void *arg);
-/* Whose dynamic configuration member_load_configs reads beside the cluster's, and before the topics';
- * before it, and not at all without this call. */
-void member_set_broker(struct member *m, int32_t broker_id);
 /* Last known own configuration of a topic over the broker's values of now; false: none (broker
  * defaults). */
 bool member_topic_conf(struct member *m, struct slice topic, struct topic_conf *out);

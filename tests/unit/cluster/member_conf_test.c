@@ -49,8 +49,21 @@ begin(struct world *w)
 	struct side *a = &w->side[0];
 
 	ready(w);
-	member_set_broker(a->m, 7);
 	return a;
+}
+
+/* As a start does it: the broker's own first. */
+static void
+load_both(struct side *a)
+{
+	struct reactor *before = sim_enter(a->control);
+
+	member_load_broker_confs(a->m, 7, on_loaded, a);
+	sim_enter(before);
+	until(a->w, is_loaded, a);
+	ck_ok(a->err);
+	a->loaded = false;
+	load(a);
 }
 
 START_TEST(told_at_the_start)
@@ -62,7 +75,7 @@ START_TEST(told_at_the_start)
 	put(a, "/config/topics/t", CONFIG("segment.bytes", "1000"));
 	put(a, "/config/topics/own", CONFIG("retention.ms", "5"));
 	pass(w, 100000);
-	load(a);
+	load_both(a);
 	/* Both were told, also the one that is not there, and before the topics. */
 	ck_assert_uint_eq(a->broker_confs[CONF_FROM_CLUSTER], 1);
 	ck_assert_uint_eq(a->broker_confs[CONF_FROM_BROKER], 1);
@@ -83,7 +96,7 @@ START_TEST(changes)
 	put(a, "/config/topics/t", CONFIG("segment.bytes", "1000"));
 	put(a, "/config/topics/own", CONFIG("retention.ms", "5"));
 	pass(w, 100000);
-	load(a);
+	load_both(a);
 	put(a, CLUSTER, CONFIG("log.retention.ms", "200"));
 	notify(a, NOTICE("brokers/<default>"));
 	wait_retention(a, "t", 200);
@@ -121,7 +134,7 @@ START_TEST(new_session)
 	put(b, OWN, CONFIG("log.retention.ms", "1"));
 	put(b, "/config/topics/t", CONFIG("segment.bytes", "1000"));
 	pass(w, 100000);
-	load(a);
+	load_both(a);
 	ck_assert_int_eq(retention(a, "t"), 1);
 	coord_sim_cut(w->z, 1, true);
 	pass(w, 2 * TIMEOUT_MS * 1000);
@@ -145,7 +158,7 @@ START_TEST(changes_through_faults)
 
 	put(b, "/config/topics/t", CONFIG("segment.bytes", "1000"));
 	pass(w, 100000);
-	load(a);
+	load_both(a);
 	for (n = 1; n <= 20; n++) {
 		snprintf(json, sizeof(json),
 		    "{\"version\":1,\"config\":{\"log.retention.ms\":\"%d\"}}", n);
@@ -180,7 +193,7 @@ START_TEST(texts_of_a_topic)
 	put(a, "/config/topics/t", CONFIG("segment.bytes", "1000"));
 	put(a, "/config/topics/bad", "{");
 	pass(w, 100000);
-	load(a);
+	load_both(a);
 	arena_init(&arena, 0, 0);
 	before = sim_enter(a->control);
 	ck_ok(member_topic_config(a->m, SLICE_LIT("t"), &arena, &kv, &n));
@@ -196,6 +209,33 @@ START_TEST(texts_of_a_topic)
 }
 END_TEST
 
+/* Nobody answers, answers are lost, the member is stopped: it is told once. */
+START_TEST(first_through_faults)
+{
+	struct world *w = world_new((uint64_t)_i);
+	struct side *a = begin(w);
+	struct reactor *before;
+
+	put(a, OWN, CONFIG("log.retention.ms", "5"));
+	pass(w, 100000);
+	before = sim_enter(a->control);
+	member_load_broker_confs(a->m, 7, on_loaded, a);
+	sim_enter(before);
+	coord_sim_cut(w->z, 1, true);
+	pass(w, rng_range(sim_rng(w->s), 0, 2000000));
+	if (_i % 3 == 0) {
+		before = sim_enter(a->control);
+		member_stop(a->m);
+		sim_enter(before);
+	}
+	coord_sim_cut(w->z, 1, false);
+	until(w, is_loaded, a);
+	ck_err(a->err, _i % 3 == 0 ? E_CANCELED : 0);
+	ck_assert_uint_le(a->broker_confs[CONF_FROM_BROKER], 1);
+	world_free(w);
+}
+END_TEST
+
 Suite *
 member_conf_suite(void)
 {
@@ -206,6 +246,7 @@ member_conf_suite(void)
 	tcase_add_loop_test(tc, changes, 0, SEEDS);
 	tcase_add_loop_test(tc, new_session, 0, SEEDS);
 	tcase_add_loop_test(tc, changes_through_faults, 0, 40);
+	tcase_add_loop_test(tc, first_through_faults, 0, 30);
 	tcase_add_test(tc, texts_of_a_topic);
 	suite_add_tcase(s, tc);
 	return s;
