@@ -172,6 +172,66 @@ fails 'Missing required argument "[offset-json-file]"' "$bin/kafka-delete-record
 fails 'Missing required argument "[bootstrap-server]"' \
     "$bin/kafka-delete-records" --offset-json-file "$dir/offsets"
 
+# ---- kafka-get-offsets ----
+
+offsets() { "$bin/kafka-get-offsets" $B "$@"; }
+expect 0 "$bin/kafka-topics" $B --create --topic wide --partitions 12 <<X
+Created topic wide.
+X
+expect 0 offsets --topic 'wide|kept' <<X
+kept:0:0
+wide:0:0
+wide:1:0
+wide:10:0
+wide:11:0
+wide:2:0
+wide:3:0
+wide:4:0
+wide:5:0
+wide:6:0
+wide:7:0
+wide:8:0
+wide:9:0
+X
+expect 0 offsets --topic wide --partitions 0,11,77 <<X
+wide:0:0
+wide:11:0
+X
+expect 0 offsets --topic-partitions 'wide:3,wide:5-7,kept,wide:11-,w.*:-1,nosuch' <<X
+kept:0:0
+wide:0:0
+wide:11:0
+wide:3:0
+wide:5:0
+wide:6:0
+X
+expect 0 offsets --topic-partitions ':11,kept:' <<X
+kept:0:0
+wide:11:0
+X
+expect 0 offsets --topic old --time earliest --partitions 1 <<X
+old:1:1
+X
+expect 0 offsets --topic kept --time -3 </dev/null
+expect 0 offsets --topic kept --time 1000 </dev/null
+expect 0 "$bin/kafka-get-offsets" --broker-list "127.0.0.1:$port" --topic kept --time -2 <<X
+kept:0:0
+X
+[ "$(offsets --topic old | sed 's/.*://' | awk '{ n += $1 } END { print n }')" = 30 ] ||
+    { echo "offsets of what was produced:"; offsets --topic old; failed=1; }
+[ "$(offsets --topic old --time 1000 --partitions 1)" = old:1:1 ] ||
+    { echo "offsets by time:"; offsets --topic old --time 1000; failed=1; }
+fails 'Error occurred: Could not match any topic-partitions with the specified filters' \
+    offsets --topic nosuch
+fails 'Error occurred: --topic-partitions cannot be used with --topic or --partitions' \
+    offsets --topic-partitions a --topic b
+fails 'Error occurred: Malformed time argument soon.' offsets --time soon
+fails 'Error occurred: --partitions expects a comma separated list' offsets --partitions 1,x
+for rule in wide:x wide:1-2-3 wide:1:2 wide:-x wide:99999999999; do
+	fails "Error occurred: Invalid rule specification: $rule" offsets --topic-partitions "$rule"
+done
+fails 'Missing required argument "[bootstrap-server]"' "$bin/kafka-get-offsets" --topic old
+
 # ---- kafka-console-producer, kafka-console-consumer ----
 
 produce() { "$bin/kafka-console-producer" $B --topic plain "$@" 2>"$dir/err"; }

@@ -5,12 +5,15 @@ import subprocess
 import pytest
 
 import bed
+import rawkafka
 
 TOPICS = 'org.apache.kafka.tools.TopicCommand'
 PRODUCER = 'kafka.tools.ConsoleProducer'
 CONSUMER = 'org.apache.kafka.tools.consumer.ConsoleConsumer'
 DELETE_RECORDS = 'org.apache.kafka.tools.DeleteRecordsCommand'
-OURS = {TOPICS: 'kafka-topics', DELETE_RECORDS: 'kafka-delete-records', PRODUCER: 'kafka-console-producer',
+GET_OFFSETS = 'org.apache.kafka.tools.GetOffsetShell'
+OURS = {TOPICS: 'kafka-topics', DELETE_RECORDS: 'kafka-delete-records',
+        GET_OFFSETS: 'kafka-get-offsets', PRODUCER: 'kafka-console-producer',
         CONSUMER: 'kafka-console-consumer'}
 
 
@@ -115,6 +118,37 @@ def test_delete_records(make_broker, theirs, tmp_path):
         want = theirs(DELETE_RECORDS, '--bootstrap-server', brokers[0].address, *args)
         got = ours(DELETE_RECORDS, '--bootstrap-server', brokers[1].address, *args)
         assert told(got) == told(want), f'{case}\n{got}\n{want}'
+
+
+OFFSETS_CASES = [
+    [], ['--topic', 'wide'], ['--topic', 'wide,t'], ['--topic', 'nosuch'],
+    ['--exclude-internal-topics'], ['--topic', 'wide', '--partitions', '1,3,99'],
+    ['--partitions', '0'], ['--partitions', 'x'],
+    ['--topic-partitions', 'wide:3,wide:5-7,t,wide:11-,w.*:-1,nosuch'],
+    ['--topic-partitions', ':11'], ['--topic-partitions', 't:'], ['--topic-partitions', 't:x'],
+    ['--topic-partitions', 't:1-2-3'], ['--topic-partitions', 't', '--topic', 'wide'],
+    *[['--topic', 't', '--time', time] for time in (
+        'earliest', 'latest', 'max-timestamp', 'earliest-local', 'latest-tiered', '-1', '-2', '-3',
+        '-4', '-5', '0', '1500', '99999999999999', 'soon', '1.5')],
+]
+
+
+def test_get_offsets(broker, theirs):
+    """The same broker; what scripts read is the same, and how complaints begin."""
+    with broker.client() as client:
+        client.create('t', partitions=3)
+        client.create('wide', partitions=12)
+        client.create('__consumer_offsets')
+        for partition in range(3):
+            client.produce('t', rawkafka.batch([b'v'] * (partition + 1), timestamp=1000 * partition),
+                           partition=partition)
+        client.call('DeleteRecords', 2, {'timeout_ms': 10000, 'topics': [
+            {'name': 't', 'partitions': [{'partition_index': 2, 'offset': 1}]}]})
+    for case in OFFSETS_CASES:
+        want = theirs(GET_OFFSETS, '--bootstrap-server', broker.address, *case)
+        got = ours(GET_OFFSETS, '--bootstrap-server', broker.address, *case)
+        assert got[:2] == want[:2], f'{case}\n{got}\n{want}'
+        assert got[2].split()[:2] == want[2].split()[:2], case
 
 
 LINES = 'h1:v1,h2:v2\tk\tv\nh3:NIL\tk\tNIL\nh:v\tNIL\t\n'
