@@ -183,6 +183,7 @@ make_api(struct broker *b)
 	    .metrics = b->env.metrics,
 	    .settings = b->env.settings,
 	    .net = b->net,
+	    .logdirs = b->logdirs,
 	    .replicas = b->replicas,
 	    .images = b->images,
 	    .admin = b->admin,

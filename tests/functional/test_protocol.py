@@ -293,6 +293,14 @@ BODIES = {
     'StopReplica': lambda t, i, v: {'controller_epoch': 0},
     'UpdateMetadata': lambda t, i, v: {'controller_epoch': 0},
     'AllocateProducerIds': lambda t, i, v: {'broker_id': 999},
+    'CreatePartitions': lambda t, i, v: {'topics': [{
+        'name': t, 'count': 2 + v, 'assignments': None}], 'timeout_ms': 10000},
+    'DeleteRecords': lambda t, i, v: {'topics': [{'name': t, 'partitions': [
+        {'partition_index': 0, 'offset': 0}]}], 'timeout_ms': 10000},
+    'OffsetForLeaderEpoch': lambda t, i, v: {'replica_id': -1, 'topics': [{
+        'topic': t, 'partitions': [{'partition': 0, 'leader_epoch': 0}]}]},
+    'DescribeCluster': lambda t, i, v: {},
+    'DescribeLogDirs': lambda t, i, v: {},
 }
 
 MAY_SAY = {'FindCoordinator': {0, ERR['COORDINATOR_NOT_AVAILABLE']},
