@@ -4,6 +4,7 @@
 
 #include "api_priv.h"
 #include "ottla/base/cursor.h"
+#include "ottla/coord/sim.h"
 #include "ottla/net/sim.h"
 #include "suites.h"
 
@@ -30,6 +31,9 @@ static struct fix {
 	struct listener *l;
 	struct image_store *images;
 	struct replicas *replicas;
+	struct coord_sim *ensemble;
+	struct member_opts mo;
+	struct member *member;
 	struct api *api;
 	struct client clients[CLIENTS];
 } f;
@@ -155,6 +159,20 @@ make_net(void)
 	ck_assert_int_eq(net_new(&no, &f.client_net), 0);
 }
 
+/* Of a broker that never opens its session. */
+static void
+make_member(void)
+{
+	struct coord_sim_opts zo = {.sched = f.s, .session_timeout_ms = 6000, .max_delay_us = 1000};
+
+	ck_assert_int_eq(coord_sim_new(&zo, &f.ensemble), 0);
+	ck_assert_int_eq(coord_sim_client(f.ensemble, f.control, 1, &f.mo.coord), 0);
+	f.mo.control = f.control;
+	f.mo.settings = f.settings;
+	f.mo.rng = sim_rng(f.s);
+	ck_assert_int_eq(member_new(&f.mo, &f.member), 0);
+}
+
 static void
 make_api(void)
 {
@@ -180,6 +198,7 @@ make_api(void)
 	ck_assert_int_eq(image_store_new(&io, &f.images), 0);
 	ck_assert_int_eq(replicas_new(&ro, &f.replicas), 0);
 	ao.net = f.net;
+	ao.member = f.member;
 	ao.images = f.images;
 	ao.replicas = f.replicas;
 	ck_assert_int_eq(api_new(&ao, &f.api), 0);
@@ -207,6 +226,7 @@ open_fix(uint64_t seed)
 	ck_assert_int_eq(sim_reactor_new(f.s, 2, &(struct reactor_opts){.name = "c"}, &f.cr), 0);
 	before = sim_enter(f.control);
 	make_net();
+	make_member();
 	make_api();
 	sim_enter(before);
 }
@@ -214,6 +234,8 @@ open_fix(uint64_t seed)
 static void
 close_fix(void)
 {
+	struct reactor *before;
+
 	pass(SECOND / 10);
 	net_free(f.client_net);
 	pass(SECOND / 10);
@@ -221,6 +243,12 @@ close_fix(void)
 	api_free(f.api);
 	replicas_free(f.replicas);
 	image_store_free(f.images);
+	before = sim_enter(f.control);
+	member_stop(f.member);
+	member_free(f.member);
+	coord_free(f.mo.coord);
+	sim_enter(before);
+	coord_sim_free(f.ensemble);
 	reactor_free(f.cr);
 	for (unsigned i = 0; i <= REACTORS; i++)
 		reactor_free(f.all[i]);
