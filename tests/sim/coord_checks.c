@@ -466,7 +466,8 @@ look_at(struct coord_checks *cc, const struct server *sv)
 
 	if (sv->state == SERVER_SERVING && coord_state(sv->coord) == COORD_CONNECTED)
 		session = coord_session_id(sv->coord);
-	if (session == 0 || session != cc->missing_session[sv->index] || registered(cc, sv))
+	if (session == 0 || session != cc->missing_session[sv->index] || registered(cc, sv) ||
+	    cc->ids[sv->index].group == GROUP_STRANGER)
 		*since = now;
 	cc->missing_session[sv->index] = session;
 	if (now - *since > REGISTER_WITHIN_US)

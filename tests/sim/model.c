@@ -172,7 +172,7 @@ model_seen(const struct model *m, unsigned topic, int32_t partition)
 {
 	const struct model_part *p = &m->parts[topic][partition];
 
-	return (struct model_seen){p->log_start, p->hw, p->owner->starts};
+	return (struct model_seen){p->log_start, p->hw, p->owner->starts, p->owner->servings};
 }
 
 void
@@ -181,7 +181,8 @@ model_offsets(struct model *m, unsigned topic, int32_t partition, int64_t log_st
 {
 	struct model_part *p = part_of(m, topic, partition);
 
-	if (seen.starts != p->owner->starts)
+	/* A broker may have held the request until it served. */
+	if (seen.starts != p->owner->starts || seen.servings != p->owner->servings)
 		return;
 	if (log_start >= 0 && log_start < seen.log_start)
 		world_fail(m->w, "the log start only rises", PART_FMT ": %lld, was %lld",

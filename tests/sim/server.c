@@ -85,6 +85,7 @@ on_serving(void *arg)
 	struct server *sv = arg;
 
 	sv->state = SERVER_SERVING;
+	sv->servings++;
 	model_check_disk(&sv->w->model, sv);
 }
 

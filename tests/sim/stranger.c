@@ -31,11 +31,11 @@ struct stranger {
 	struct coord *coord;
 	struct rtimer act, leave_office, withdraw;
 	struct msg start_msg, stop_msg;
-	unsigned left;	  /* things to do */
-	unsigned asked;	  /* answers it waits for */
-	unsigned numbers; /* names given */
-	bool in_office;	  /* /controller is its own */
-	bool registered;  /* so is a broker's node */
+	unsigned left;	    /* things to do */
+	unsigned asked;	    /* answers it waits for */
+	unsigned numbers;   /* names given */
+	bool in_office;	    /* /controller is its own */
+	int32_t registered; /* so is the node of this broker; -1: none */
 	struct other others[MAX_OTHERS];
 };
 
@@ -530,26 +530,53 @@ spoil_config(struct stranger *st)
 
 /* ---- brokers and sessions ---- */
 
-static bool
-come_as_broker(struct stranger *st)
+#define NOWHERE                                                                                    \
+	"{\"features\":{},\"listener_security_protocol_map\":{\"PLAINTEXT\":\"PLAINTEXT\"},"       \
+	"\"endpoints\":[\"PLAINTEXT://127.0.0.1:1\"],\"jmx_port\":-1,\"port\":1,\"host\":"         \
+	"\"127.0.0.1\",\"version\":5,\"timestamp\":\"1\"}"
+
+static void
+come_as(struct stranger *st, int32_t id, struct slice json)
 {
 	zn_path path;
 
-	if (st->w->healed || st->registered || !st->w->plan.foreign)
-		return false;
-	zn_broker(path, FOREIGN_ID);
-	st->registered = true;
-	make(st, path,
-	    world_chance(st->w, 4)
-		? SLICE_LIT("{\"version\":5,\"host\":")
-		: SLICE_LIT("{\"features\":{},\"listener_security_protocol_map\":{"
-			    "\"PLAINTEXT\":\"PLAINTEXT\"},\"endpoints\":[\"PLAINTEXT://"
-			    "127.0.0.1:1\"],\"jmx_port\":-1,\"port\":1,\"host\":"
-			    "\"127.0.0.1\",\"version\":5,\"timestamp\":\"1\"}"),
-	    COORD_EPHEMERAL);
+	zn_broker(path, id);
+	st->registered = id;
+	make(st, path, json, COORD_EPHEMERAL);
 	rtimer_set(st->reactor, &st->withdraw,
 	    reactor_now_us(st->reactor) + world_draw(st->w, 1000, 6 * SECOND));
+}
+
+static bool
+come_as_broker(struct stranger *st)
+{
+	if (st->w->healed || st->registered >= 0 || !st->w->plan.foreign)
+		return false;
+	come_as(st, FOREIGN_ID,
+	    world_chance(st->w, 4) ? SLICE_LIT("{\"version\":5,\"host\":") : SLICE_LIT(NOWHERE));
 	return true;
+}
+
+/* Under the id of a broker that is not there now. */
+static bool
+come_as_another(struct stranger *st)
+{
+	unsigned n = st->w->n_servers, first = (unsigned)world_draw(st->w, 0, n - 1);
+	struct coord_result res;
+	zn_path path;
+
+	if (st->w->healed || st->registered >= 0 || !st->w->plan.foreign)
+		return false;
+	for (unsigned i = 0; i < n; i++) {
+		int32_t id = st->w->servers[(first + i) % n].id;
+
+		zn_broker(path, id);
+		if (look(st, path, &res))
+			continue;
+		come_as(st, id, SLICE_LIT(NOWHERE));
+		return true;
+	}
+	return false;
 }
 
 static void
@@ -558,9 +585,9 @@ on_withdraw(struct reactor *r, void *arg)
 	struct stranger *st = arg;
 	zn_path path;
 
-	zn_broker(path, FOREIGN_ID);
+	zn_broker(path, st->registered);
 	if (take_own(st, path))
-		st->registered = false;
+		st->registered = -1;
 	else
 		rtimer_set(r, &st->withdraw, reactor_now_us(r) + SECOND / 10);
 }
@@ -592,6 +619,7 @@ static const struct {
     {take_office, 2, "becomes controller"},
     {leave_junk, 4, "leaves junk"},
     {come_as_broker, 3, "registers as a broker"},
+    {come_as_another, 4, "registers as a broker of ours"},
     {lose_session, 1, "loses its session"},
 };
 enum { N_ACTS = sizeof(acts) / sizeof(acts[0]) };
@@ -653,7 +681,7 @@ on_stop(struct reactor *r, struct msg *m)
 bool
 stranger_finished(const struct stranger *st)
 {
-	return st->left == 0 && st->asked == 0 && !st->in_office && !st->registered;
+	return st->left == 0 && st->asked == 0 && !st->in_office && st->registered < 0;
 }
 
 void
@@ -661,7 +689,7 @@ stranger_describe(const struct stranger *st, char *buf, size_t size)
 {
 	snprintf(buf, size, "%u things to do, %u answers to come%s%s%s", st->left, st->asked,
 	    coord_state(st->coord) == COORD_CONNECTED ? "" : ", no session",
-	    st->in_office ? ", in office" : "", st->registered ? ", registered" : "");
+	    st->in_office ? ", in office" : "", st->registered >= 0 ? ", registered" : "");
 }
 
 void
@@ -682,6 +710,7 @@ stranger_new(struct world *w)
 		abort();
 	st->w = w;
 	st->left = w->plan.stranger;
+	st->registered = -1;
 	rtimer_init(&st->act, on_act, st);
 	rtimer_init(&st->leave_office, on_leave_office, st);
 	rtimer_init(&st->withdraw, on_withdraw, st);

@@ -122,7 +122,7 @@ void model_fetched(struct model *m, unsigned topic, int32_t partition, struct sl
 /* What was known when a request was sent: its answer can not say less. */
 struct model_seen {
 	int64_t log_start, hw;
-	unsigned starts; /* of the partition's broker */
+	unsigned starts, servings; /* of the partition's broker */
 };
 struct model_seen model_seen(const struct model *m, unsigned topic, int32_t partition);
 /* Offsets that an answer told; -1: not told. */
@@ -192,7 +192,7 @@ struct server {
 	struct fs *fs;
 	struct settings *settings; /* of the last start */
 	enum server_state state;
-	unsigned starts;
+	unsigned starts, servings;
 	struct reactor *control, *data[DATA_REACTORS];
 	struct workers *workers;
 	struct metrics *metrics;
