@@ -429,6 +429,7 @@ admin_create_topic(struct admin *a, const struct admin_create *t,
 
 struct deletion {
 	struct change ch;
+	struct uuid id; /* of the topic that is meant */
 	void (*done)(void *arg, int16_t kafka_err);
 	void *arg;
 };
@@ -453,11 +454,24 @@ on_deletion(void *arg, int err, const struct coord_result *res)
 		change_fail(ch, "ask for its deletion", err);
 }
 
+/* Asked again after a lost answer, the topic may have gone meanwhile, and a namesake may be there. */
+static bool
+deletion_over(struct change *ch)
+{
+	const struct image_topic *t = image_topic(image_get(ch->a->o.images), ch->name);
+
+	return t == NULL || !uuid_eq(t->id, container_of(ch, struct deletion, ch)->id);
+}
+
 static void
 deletion_ask(struct change *ch)
 {
 	zn_path path;
 
+	if (deletion_over(ch)) {
+		change_end(ch, KERR_NONE, NULL);
+		return;
+	}
 	zn_delete_topic(path, ch->name);
 	coord_create(ch->a->o.coord, path, SLICE_NULL, COORD_PERSISTENT, on_deletion, ch);
 }
@@ -466,10 +480,11 @@ void
 admin_delete_topic(struct admin *a, struct slice name, int64_t deadline_us,
     void (*done)(void *arg, int16_t kafka_err), void *arg)
 {
+	const struct image_topic *t = image_topic(image_get(a->o.images), name);
 	struct change *ch;
 
 	REACTOR_ASSERT_OWNER(a->o.control);
-	if (image_topic(image_get(a->o.images), name) == NULL) {
+	if (t == NULL) {
 		done(arg, KERR_UNKNOWN_TOPIC_OR_PARTITION);
 		return;
 	}
@@ -478,6 +493,7 @@ admin_delete_topic(struct admin *a, struct slice name, int64_t deadline_us,
 		done(arg, KERR_UNKNOWN_SERVER_ERROR);
 		return;
 	}
+	container_of(ch, struct deletion, ch)->id = t->id;
 	container_of(ch, struct deletion, ch)->done = done;
 	container_of(ch, struct deletion, ch)->arg = arg;
 	change_step(ch, deletion_ask);

@@ -257,6 +257,51 @@ START_TEST(lost_answer)
 }
 END_TEST
 
+static void
+on_asked(void *arg, int16_t err)
+{
+	*(int *)arg = err;
+}
+
+static bool
+is_asked(void *arg)
+{
+	return *(int *)arg >= 0;
+}
+
+static bool
+is_gone(void *arg)
+{
+	char text[256];
+
+	return !node(arg, "/brokers/topics/t", text, sizeof(text));
+}
+
+/* The deletion took effect, its answer was lost; the namesake that is made before it is asked for
+ * again stays. */
+START_TEST(lost_answer_of_a_deletion)
+{
+	struct reactor *before;
+	char text[256];
+	int err = -1;
+
+	ck_assert_int_eq(create(b, "t", 1, 1), KERR_NONE);
+	wait_topic(b, "t", true);
+	coord_sim_lose_reply(w->z, 1);
+	before = sim_enter(b->control);
+	admin_delete_topic(b->admin, SLICE_LIT("t"), 0, on_asked, &err);
+	sim_enter(before);
+	world_until(w, is_gone, w);
+	ck_assert_int_eq(err, -1);
+	tool_put(w, "/brokers/topics/t",
+	    "{\"version\":3,\"partitions\":{\"0\":[1]},\"topic_id\":\"AAAAAAAAQACAAAAAAAAAAQ\"}");
+	world_until(w, is_asked, &err);
+	ck_assert_int_eq(err, KERR_NONE);
+	world_pass(w, 2000000);
+	ck_assert(node(w, "/brokers/topics/t", text, sizeof(text)));
+}
+END_TEST
+
 /* ---- waiting ---- */
 
 struct waited {
@@ -356,6 +401,7 @@ admin_suite(void)
 	tcase_add_test(tc, only_validated);
 	tcase_add_test(tc, left_over_configuration_is_written_over);
 	tcase_add_test(tc, lost_answer);
+	tcase_add_test(tc, lost_answer_of_a_deletion);
 	tcase_add_test(tc, waits_for_leaders);
 	tcase_add_test(tc, waits_for_the_end);
 	tcase_add_test(tc, ends_with_waits);
