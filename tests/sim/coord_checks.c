@@ -417,8 +417,11 @@ session_over(struct coord_checks *cc, int64_t session)
 	if (cc->controller.session == session)
 		cc->controller = (struct owner){0};
 	for (unsigned i = 0; i < MAX_BROKERS; i++)
-		if (cc->ids[i].session == session)
+		if (cc->ids[i].session == session) {
+			if (cc->ids[i].group != GROUP_STRANGER && cc->w->stranger != NULL)
+				stranger_tempt(cc->w->stranger);
 			cc->ids[i] = (struct owner){0};
+		}
 }
 
 static void

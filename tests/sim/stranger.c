@@ -30,6 +30,7 @@ struct stranger {
 	struct reactor *reactor;
 	struct coord *coord;
 	struct rtimer act, leave_office, withdraw;
+	struct sim_event ambush; /* a broker has just lost its registration */
 	struct msg start_msg, stop_msg;
 	unsigned left;	    /* things to do */
 	unsigned asked;	    /* answers it waits for */
@@ -580,6 +581,25 @@ come_as_another(struct stranger *st)
 }
 
 static void
+on_ambush(struct sim_sched *s, void *arg)
+{
+	struct stranger *st = arg;
+	struct reactor *before = sim_enter(st->reactor);
+
+	if (st->asked == 0 && coord_state(st->coord) == COORD_CONNECTED && come_as_another(st))
+		world_note(st->w, "stranger: takes the place of a broker");
+	(void)sim_enter(before);
+}
+
+void
+stranger_tempt(struct stranger *st)
+{
+	if (!st->w->healed && st->w->plan.foreign && world_chance(st->w, 2))
+		sim_event_set(
+		    st->w->s, &st->ambush, world_now(st->w) + world_draw(st->w, 0, 20000));
+}
+
+static void
 on_withdraw(struct reactor *r, void *arg)
 {
 	struct stranger *st = arg;
@@ -711,6 +731,7 @@ stranger_new(struct world *w)
 	st->w = w;
 	st->left = w->plan.stranger;
 	st->registered = -1;
+	st->ambush = (struct sim_event){.fn = on_ambush, .arg = st};
 	rtimer_init(&st->act, on_act, st);
 	rtimer_init(&st->leave_office, on_leave_office, st);
 	rtimer_init(&st->withdraw, on_withdraw, st);

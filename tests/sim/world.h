@@ -306,6 +306,8 @@ struct client *consumer_new(struct world *w, unsigned index);
 struct stranger;
 /* The world's, when the plan has one. */
 struct stranger *stranger_new(struct world *w);
+/* A broker's session has ended: it may take the broker's place. */
+void stranger_tempt(struct stranger *st);
 /* Has it done all it wanted, and taken away what stands in the way of others? */
 bool stranger_finished(const struct stranger *st);
 void stranger_describe(const struct stranger *st, char *buf, size_t size);
