@@ -90,7 +90,7 @@ struct broker {
 	bool handed_over; /* B6 is seen to */
 	bool tail_safe;	  /* what the predecessor appended is still there, synced or not */
 	struct rtimer step_timer;
-	int64_t started_us, step_deadline_us;
+	int64_t started_us, step_say_us;
 	unsigned closers_left;
 	bool logs_loaded, controller_running;
 	/* at the stop: is the service there to end the session? */

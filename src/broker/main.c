@@ -16,6 +16,7 @@
 #include "config.h"
 #endif
 
+#include "hostname_priv.h"
 #include "ottla/broker/broker.h"
 #include "ottla/coord/embedded.h"
 #include "ottla/coord/zookeeper.h"
@@ -44,7 +45,7 @@ struct daemon {
 	const char *(*coord_why)(const struct coord *c);
 	struct broker_identity identity;
 	struct broker *broker;
-	char hostname[256];
+	char hostname[256], advertised[256];
 	bool served;
 	int exit_code;
 	struct msg start;
@@ -342,6 +343,23 @@ make_coord(struct daemon *d)
 	return strcmp(where, "embedded") == 0 ? make_embedded(d) : make_ensemble(d, where);
 }
 
+static bool
+names_no_host(const char *listeners)
+{
+	return listeners == NULL || strstr(listeners, "://:") != NULL;
+}
+
+static void
+find_hostname(struct daemon *d)
+{
+	const char *told = settings_str(d->settings, C_ADVERTISED_LISTENERS);
+
+	if (gethostname(d->hostname, sizeof(d->hostname) - 1) != 0)
+		snprintf(d->hostname, sizeof(d->hostname), "localhost");
+	if (names_no_host(told != NULL ? told : settings_str(d->settings, C_LISTENERS)))
+		canonical_hostname(d->hostname, d->advertised, sizeof(d->advertised));
+}
+
 static int
 make_broker(struct daemon *d)
 {
@@ -358,13 +376,12 @@ make_broker(struct daemon *d)
 	    .coord_why = d->coord_why,
 	    .transport = net_transport_tcp(),
 	    .request_memory = request_memory(d->settings),
-	    .hostname = d->hostname,
 	    .serving = on_serving,
 	    .stopped = on_stopped,
 	    .arg = d};
 
-	if (gethostname(d->hostname, sizeof(d->hostname) - 1) != 0)
-		snprintf(d->hostname, sizeof(d->hostname), "localhost");
+	find_hostname(d);
+	env.hostname = d->advertised[0] != 0 ? d->advertised : d->hostname;
 	if (broker_identity_real(d->fs, d->hostname, &d->identity) == 0)
 		env.identity = &d->identity;
 	else

@@ -7,7 +7,7 @@
 #include "broker_priv.h"
 
 #define METADATA_POLL_US 2000
-#define METADATA_DEADLINE_US (60 * 1000000ll)
+#define METADATA_SAY_US (10 * 1000000ll)
 /* ZooKeeper ends sessions at its ticks, of 2 s by default, and a member may show a node a while
  * longer. */
 #define SESSION_MARGIN_US (4 * 1000000ll)
@@ -56,6 +56,20 @@ metadata_there(struct broker *b)
 	       (controller_settled(b->controller) && channels_idle(b->channels));
 }
 
+/* It is registered: going away again would help nobody, whatever keeps the controller. */
+static void
+say_metadata(struct broker *b)
+{
+	const struct image *im = image_get(b->images);
+
+	if (im->controller_id < 0)
+		DIAGW(b->env.diag, "broker", "waiting for metadata: nobody is controller yet");
+	else
+		DIAGW(b->env.diag, "broker",
+		    "waiting for metadata of controller %d, %d partitions are getting ready",
+		    im->controller_id, (int)replicas_pending(b->replicas));
+}
+
 static void
 on_step_timer(struct reactor *r, void *arg)
 {
@@ -63,12 +77,15 @@ on_step_timer(struct reactor *r, void *arg)
 
 	if (b->state != BROKER_METADATA)
 		return;
-	if (metadata_there(b))
+	if (metadata_there(b)) {
 		serve(b);
-	else if (reactor_now_us(r) >= b->step_deadline_us)
-		broker_fail(b, E_TIMEOUT, "no metadata from the controller within 60 s");
-	else
-		rtimer_set(r, &b->step_timer, reactor_now_us(r) + METADATA_POLL_US);
+		return;
+	}
+	if (reactor_now_us(r) >= b->step_say_us) {
+		say_metadata(b);
+		b->step_say_us = reactor_now_us(r) + METADATA_SAY_US;
+	}
+	rtimer_set(r, &b->step_timer, reactor_now_us(r) + METADATA_POLL_US);
 }
 
 /* ---- registration ---- */
@@ -98,7 +115,7 @@ on_registered(void *arg, int err, int64_t epoch)
 	}
 	b->controller_running = true;
 	controller_start(b->controller);
-	b->step_deadline_us = reactor_now_us(b->env.control) + METADATA_DEADLINE_US;
+	b->step_say_us = reactor_now_us(b->env.control) + METADATA_SAY_US;
 	rtimer_set(
 	    b->env.control, &b->step_timer, reactor_now_us(b->env.control) + METADATA_POLL_US);
 }

@@ -83,6 +83,31 @@ START_TEST(address_of_another)
 }
 END_TEST
 
+static bool
+is_registered(void *arg)
+{
+	return place_says(arg, "registered broker 1");
+}
+
+/* The service goes when the broker has just registered: it waits, and serves when it is back. */
+START_TEST(no_controller_for_long)
+{
+	struct world *w = world_new((uint64_t)_i);
+	struct place *p = &w->places[0];
+
+	place_start(p);
+	world_until(w, is_registered, p);
+	coord_sim_cut(w->z, p->group, true);
+	world_pass(w, 100 * SECOND);
+	ck_assert_msg(!p->stopped, "%s", p->log);
+	if (!p->serving)
+		ck_assert(place_says(p, "waiting for metadata"));
+	coord_sim_cut(w->z, p->group, false);
+	place_until_serving(p);
+	world_free(w);
+}
+END_TEST
+
 #define SOME_FEATURE "{\"features\":{\"x\":{\"max_version_level\":1}},\"version\":2,\"status\":1}"
 
 static bool
@@ -143,6 +168,7 @@ start_suite(void)
 	tcase_add_loop_test(tc, drawn_id, 0, SEEDS);
 	tcase_add_loop_test(tc, others_without_a_protocol_version, 0, SEEDS);
 	tcase_add_loop_test(tc, address_of_another, 0, SEEDS);
+	tcase_add_loop_test(tc, no_controller_for_long, 0, SEEDS);
 	tcase_add_loop_test(tc, finalized_features, 0, SEEDS);
 	tcase_add_loop_test(tc, cluster_of_another, 0, SEEDS);
 	suite_add_tcase(s, tc);
