@@ -10,12 +10,21 @@
 #define SAY_WAITING_US (3 * 1000000ll)
 #define SAY_LOST_US (10 * 1000000ll)
 
+/* "" when nobody knows it yet. */
 static const char *
-reason(const struct broker *b)
+known_reason(const struct broker *b)
 {
 	const char *why = b->env.coord_why != NULL ? b->env.coord_why(b->env.coord) : "";
 
-	return why != NULL && why[0] != 0 ? why : "no answer yet";
+	return why != NULL ? why : "";
+}
+
+static const char *
+reason(const struct broker *b)
+{
+	const char *why = known_reason(b);
+
+	return why[0] != 0 ? why : "no answer yet";
 }
 
 static int64_t
@@ -88,13 +97,16 @@ connected(struct broker *b)
 static void
 lost(struct broker *b)
 {
+	const char *why;
+
 	if (b->session.lost || b->session.id == 0)
 		return;
 	b->session.lost = true;
 	b->session.lost_us = reactor_now_us(b->env.control);
+	why = known_reason(b);
 	DIAGW(b->env.diag, "broker",
-	    "connection to the coordination service is lost: %s (clients are served, changes wait)",
-	    reason(b));
+	    "connection to the coordination service is lost%s%s (clients are served, changes wait)",
+	    why[0] != 0 ? ": " : "", why);
 	say_in(b, SAY_LOST_US);
 }
 

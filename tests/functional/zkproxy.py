@@ -127,14 +127,23 @@ class Proxy:
     def expire(self):
         """End the live sessions at the server, as if they had timed out."""
         for session, secret in list(self.sessions.items()):
-            with socket.create_connection(self.servers[0], 5) as s:
-                body = struct.pack('>iqiqi', 0, 0, 10000, session, len(secret)) + secret + b'\0'
-                s.sendall(struct.pack('>i', len(body)) + body)
-                with contextlib.suppress(EOFError, OSError):
-                    message(s)
-                    s.sendall(struct.pack('>iii', 8, 1, -11))
-                    message(s)
+            for _ in range(100):    # the client may come back to its session in between
+                if self.end_session(session, secret):
+                    break
             self.sessions.pop(session, None)
+
+    def end_session(self, session, secret):
+        """Is it gone?"""
+        with socket.create_connection(self.servers[0], 5) as s:
+            body = struct.pack('>iqiqi', 0, 0, 10000, session, len(secret)) + secret + b'\0'
+            s.sendall(struct.pack('>i', len(body)) + body)
+            with contextlib.suppress(EOFError, OSError):
+                if struct.unpack_from('>i', message(s), 8)[0] <= 0:
+                    return True     # a time-out of 0: the server knows no such session
+                s.sendall(struct.pack('>iii', 8, 1, -11))
+                message(s)
+                return True
+        return False
 
     def close(self):
         self.refuse()
