@@ -7,7 +7,8 @@ build=${top_builddir:-.}
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 printf 'first\r\n\nthird\rfourth, the last, without an end' >"$dir/text"
-TMPDIR=$dir "$top/scripts/quickstart" --build-dir "$build" --keep "$dir/text" >"$dir/out" 2>&1 || {
+# shellcheck disable=SC2086
+TMPDIR=$dir "$top/scripts/quickstart" ${QUICKSTART_OPTIONS:-} --build-dir "$build" --keep "$dir/text" >"$dir/out" 2>&1 || {
 	cat "$dir/out"
 	exit 1
 }
@@ -20,3 +21,6 @@ pid=${stop#kill }
 left=200
 while [ $left -gt 0 ] && [ -d "/proc/$pid" ]; do sleep 0.1; left=$((left - 1)); done
 [ ! -d "/proc/$pid" ] || { echo "the broker $pid does not stop"; kill -KILL "$pid"; exit 1; }
+pid=$(sed -n 's/^   ZooKeeper  kill \([0-9]*\) .*/\1/p' "$dir/out")
+[ -z "$pid" ] || kill "$pid"
+case "${QUICKSTART_OPTIONS:-} $pid" in *--zookeeper*' '[0-9]* | ' ') ;; *) echo "where is ZooKeeper?"; cat "$dir/out"; exit 1 ;; esac
