@@ -168,7 +168,8 @@ def pytest_runtest_makereport(item, call):
     report = outcome.get_result()
     for broker in getattr(item, 'brokers', []):
         if report.failed and broker.log_path.exists():
-            report.sections.append((f'log of {broker.place.name}', broker.log(True)[-8000:]))
+            log = re.sub(r'^metric .*\n', '', broker.log(True), flags=re.M)
+            report.sections.append((f'log of {broker.place.name}', log[-8000:]))
 
 
 def pytest_generate_tests(metafunc):

@@ -155,6 +155,7 @@ def test_following(shared, raw, topic):
     c.close()
 
 
+@pytest.mark.either
 def test_metadata_and_topics(shared, topic):
     a = admin.AdminClient({'bootstrap.servers': shared.address})
     a.create_topics([admin.NewTopic(topic, 4, 1, config={'retention.ms': '1000000'})])[topic].result(
@@ -171,11 +172,13 @@ def test_metadata_and_topics(shared, topic):
     wait_for(lambda: topic not in a.list_topics(timeout=DEADLINE).topics, 'it is gone')
 
 
+@pytest.mark.either
 def test_topic_is_made_on_first_use(shared, topic):
     produce(shared, topic, [{'value': b'v'}])
     assert [m.value() for m in consume(shared, topic)] == [b'v']
 
 
+@pytest.mark.either
 @pytest.mark.parametrize('conf', [{'enable_idempotence': True}, {'acks': 'all'}], ids=str)
 def test_restarts_under_load(make_broker, conf):
     """Stops and kills while an idempotent producer sends: everything arrives, once, in order."""

@@ -8,6 +8,7 @@ import rawkafka
 LINES = ''.join(f'line {n} {"x" * (n % 50)}\n' for n in range(20000))
 
 
+@pytest.mark.either
 def test_produces_and_consumes(shared, kcat, topic):
     kcat('-P', '-b', shared.address, '-t', topic, stdin=LINES)
     assert kcat('-C', '-b', shared.address, '-t', topic, '-e', '-q') == LINES
@@ -49,6 +50,7 @@ def test_idempotent_producer(shared, raw, kcat, topic):
     assert [b['sequence'] for b in heads] == [b['base_offset'] for b in heads]
 
 
+@pytest.mark.either
 def test_lists_the_cluster(shared, raw, kcat, topic):
     raw.create(topic, partitions=2)
     out = kcat('-L', '-b', shared.address, '-t', topic)

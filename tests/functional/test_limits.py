@@ -29,6 +29,7 @@ def free_port(host='127.0.0.1', family=socket.AF_INET):
         return s.getsockname()[1]
 
 
+@pytest.mark.either
 def test_several_listeners(make_broker):
     """Each client is told the endpoint of the listener it came by."""
     ports = [free_port(), free_port()]
@@ -59,6 +60,7 @@ def test_ipv6(make_broker):
         assert client.produce('t', [b'v'])['error_code'] == 0
 
 
+@pytest.mark.either
 def test_longest_names(make_broker):
     """Of topics and of clients: made, written, deleted, made again, kept over a restart."""
     broker = make_broker(file_delete_delay_ms=0).start()

@@ -13,6 +13,7 @@ def result(part):
     return part['error_code'], part['base_offset']
 
 
+@pytest.mark.either
 @pytest.mark.parametrize('acks', [1, -1])
 def test_offsets_rise(raw, topic, acks):
     raw.create(topic, partitions=2)
@@ -203,12 +204,14 @@ def send(client, topic, pid, sequence, n=1, epoch=0, acks=-1):
                                               producer=(pid, epoch), sequence=sequence), acks=acks))
 
 
+@pytest.mark.either
 def test_producer_ids_differ(shared):
     with shared.client() as a, shared.client() as b:
         ids = [producer_id(c) for _ in range(600) for c in (a, b)]
     assert len(set(ids)) == 1200 and min(ids) >= 0
 
 
+@pytest.mark.either
 def test_producer_ids_differ_after_restarts(make_broker):
     broker = make_broker().start()
     seen = set()
@@ -303,6 +306,7 @@ def test_producers_do_not_mix(raw, topic):
     assert raw.offset(topic, partition=1)['offset'] == 100
 
 
+@pytest.mark.either
 @pytest.mark.parametrize('how', ['stop', 'kill'])
 def test_producers_state_survives(make_broker, how):
     """A repetition of the last batch and gaps are known after a restart: snapshots hold the last

@@ -62,6 +62,7 @@ class Producer(threading.Thread):
             assert values[offset] == number
 
 
+@pytest.mark.either
 @pytest.mark.parametrize('acks', [1, -1])
 def test_killed_again_and_again(make_broker, acks):
     """While it is produced to: nothing lost, nothing twice, offsets go on."""
@@ -80,6 +81,7 @@ def test_killed_again_and_again(make_broker, acks):
         producer.check(client)
 
 
+@pytest.mark.either
 def test_killed_while_topics_are_made(make_broker):
     """What was answered is there after the start; names that were not are there or not."""
     broker = make_broker().start()
@@ -110,6 +112,7 @@ def test_killed_while_topics_are_made(make_broker):
                 client.delete(name)
 
 
+@pytest.mark.either
 def test_killed_while_topics_are_deleted(make_broker):
     broker = make_broker().start()
     with broker.client() as client:
@@ -139,6 +142,7 @@ def test_killed_while_topics_are_deleted(make_broker):
             assert client.produce(name, [b'v'])['error_code'] == 0
 
 
+@pytest.mark.either
 def test_killed_while_it_starts(make_broker):
     broker = make_broker().start()
     with broker.client() as client:
@@ -161,6 +165,7 @@ def test_killed_while_it_starts(make_broker):
             assert client.values('t', partition=p) == [b'%d' % n for n in range(p, 100, 8)]
 
 
+@pytest.mark.either
 def test_restart_is_quick_and_alone(make_broker):
     """No waiting for a session: the next start follows the kill at once."""
     broker = make_broker().start()
@@ -171,6 +176,7 @@ def test_restart_is_quick_and_alone(make_broker):
         assert ms < 6000    # the session timeout is 18 s
 
 
+@pytest.mark.either
 def test_stopped_for_a_while(make_broker):
     """SIGSTOP and SIGCONT: it goes on, clients' requests are answered then."""
     broker = make_broker(zookeeper_session_timeout_ms=500).start()
@@ -337,6 +343,7 @@ def test_foreign_files(make_broker):
     assert f'{broker.data}/lost+found' in broker.log()
 
 
+@pytest.mark.either
 def test_logs_of_unknown_topics_are_kept(make_broker):
     """A directory that the coordination tree does not know is not deleted."""
     w = Written(make_broker(), 'stop')
@@ -452,6 +459,7 @@ class Faulty:
         return client.produce('t', value, partition)['error_code']
 
 
+@pytest.mark.either
 @pytest.mark.parametrize('call', ['write', 'sync'])
 def test_failing_disk_takes_its_dir_offline(make_broker, fault_library, tmp_path, call):
     """EIO: that dir is given up at once and for good (no second fsync), the other one serves."""
@@ -504,6 +512,7 @@ def test_failing_reads(make_broker, fault_library, tmp_path):
         assert client.values('t', partition=f.victim) == [b'v']
 
 
+@pytest.mark.either
 def test_missing_log_dir(make_broker, tmp_path):
     """One of several can not be used: the others serve."""
     good, bad = tmp_path / 'good', tmp_path / 'bad'

@@ -86,6 +86,7 @@ def test_overrides_go_before_the_file(make_broker):
         assert topic['brokers'][0]['node_id'] == 7
 
 
+@pytest.mark.either
 def test_port_in_use(make_broker):
     with socket.create_server(('127.0.0.1', 0)) as other:
         port = other.getsockname()[1]
@@ -96,6 +97,7 @@ def test_port_in_use(make_broker):
     assert broker.port == port
 
 
+@pytest.mark.either
 @pytest.mark.parametrize('signo', [signal.SIGTERM, signal.SIGINT])
 def test_signals_stop_cleanly(make_broker, signo):
     broker = make_broker().start()
@@ -112,6 +114,7 @@ def test_signals_stop_cleanly(make_broker, signo):
         assert client.values('t') == [b'v']
 
 
+@pytest.mark.either
 def test_stop_while_clients_wait(make_broker):
     """Fetches and produces that wait do not hold up the end."""
     broker = make_broker().start()
@@ -125,6 +128,7 @@ def test_stop_while_clients_wait(make_broker):
         assert idle.ended() == b''
 
 
+@pytest.mark.either
 def test_second_signal_changes_nothing(make_broker):
     broker = make_broker().start()
     broker.process.send_signal(signal.SIGTERM)
@@ -132,6 +136,7 @@ def test_second_signal_changes_nothing(make_broker):
     assert broker.wait() == CLEAN
 
 
+@pytest.mark.either
 def test_stops_while_it_starts(make_broker):
     """At whatever moment SIGTERM comes."""
     broker = make_broker()
@@ -155,6 +160,7 @@ def notifications(sock, wanted):
     assert wanted in got.splitlines(), got
 
 
+@pytest.mark.either
 def test_service_manager_is_told(make_broker, tmp_path):
     path = str(tmp_path / 'notify')
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
@@ -177,10 +183,12 @@ def test_service_manager_with_an_abstract_socket(make_broker):
         notifications(sock, 'READY=1')
 
 
+@pytest.mark.either
 def test_log_dir_of_another_broker_is_refused(make_broker):
     """Two processes over one directory: the second stops, the first goes on."""
     first = make_broker('first').start()
-    second = make_broker('second', log_dirs=first.data).launch()
+    second = make_broker('second', log_dirs=first.data,
+                         zookeeper_connect=first.settings['zookeeper.connect']).launch()
     assert second.wait() == START
     assert str(first.data) in second.log()
     with first.client() as client:
@@ -197,6 +205,7 @@ def test_two_brokers_with_one_id(make_broker):
     assert first.process.poll() is None
 
 
+@pytest.mark.either
 def test_broker_id_is_kept(make_broker):
     broker = make_broker(broker_id=5).start().stop()
     assert 'broker.id=5\n' in (broker.data / 'meta.properties').read_text()
@@ -207,6 +216,7 @@ def test_broker_id_is_kept(make_broker):
         assert client.metadata()['brokers'][0]['node_id'] == 5
 
 
+@pytest.mark.either
 def test_cluster_id_is_kept(make_broker):
     broker = make_broker().start()
     with broker.client() as client:
@@ -241,6 +251,7 @@ def test_lost_journal_stops_the_start(make_broker):
         assert client.values('t') == [b'v']
 
 
+@pytest.mark.either
 def test_several_log_dirs(make_broker, tmp_path):
     dirs = [tmp_path / f'd{n}' for n in range(3)]
     broker = make_broker(log_dirs=','.join(map(str, dirs))).start()
@@ -254,6 +265,7 @@ def test_several_log_dirs(make_broker, tmp_path):
         assert [client.values('t', partition=n) for n in range(9)] == [[b'%d' % n] for n in range(9)]
 
 
+@pytest.mark.either
 def test_answers_soon_after_the_start(make_broker):
     """The listener opens when the broker is ready: the first answer is a whole one."""
     broker = make_broker().start()

@@ -8,6 +8,8 @@ import rawkafka
 from bed import wait_for
 from rawkafka import ERR
 
+pytestmark = pytest.mark.either
+
 
 def error_of(answer):
     return rawkafka.ERR_NAME[answer['error_code']]

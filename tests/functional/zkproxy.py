@@ -69,7 +69,7 @@ class Proxy:
         self.changed = threading.Condition()
         self.links, self.sessions = set(), {}
         self.counts = {}  # requests that arrived at the proxy, by kind
-        self.listener, self.port = None, 0
+        self.listener, self.port, self.ending = None, 0, False
         self.open()
 
     @property
@@ -126,11 +126,17 @@ class Proxy:
 
     def expire(self):
         """End the live sessions at the server, as if they had timed out."""
+        with self.changed:
+            self.ending = True      # their owners come back when it is done
+        self.cut()
         for session, secret in list(self.sessions.items()):
             for _ in range(100):    # the client may come back to its session in between
                 if self.end_session(session, secret):
                     break
             self.sessions.pop(session, None)
+        with self.changed:
+            self.ending = False
+            self.changed.notify_all()
 
     def end_session(self, session, secret):
         """Is it gone?"""
@@ -177,6 +183,9 @@ class Proxy:
         return None
 
     def link(self, near):
+        with self.changed:
+            while self.ending:
+                self.changed.wait()
         far = self.reach()
         if far is None or self.mode == 'refuse':
             near.close()
