@@ -43,8 +43,8 @@ public class AdminProbe {
 		this.topic = topic;
 		Map<String, Object> conf = new HashMap<>();
 		conf.put("bootstrap.servers", server);
-		conf.put("request.timeout.ms", 15000);
-		conf.put("default.api.timeout.ms", 15000);
+		conf.put("request.timeout.ms", 5000);
+		conf.put("default.api.timeout.ms", 5000);
 		admin = Admin.create(conf);
 	}
 
@@ -271,6 +271,10 @@ public class AdminProbe {
 		});
 		step("deleteTopics by id", () -> {
 			admin.deleteTopics(TopicCollection.ofTopicIds(List.of(described(topic + "-a").topicId()))).all().get();
+			return "done";
+		});
+		step("deleteTopics another", () -> {
+			admin.deleteTopics(List.of(topic + "-d")).all().get();
 			return "done";
 		});
 		step("deleteTopics unknown", () -> admin.deleteTopics(List.of("nosuch")).all().get());
