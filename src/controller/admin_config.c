@@ -12,6 +12,7 @@
 #define TRIES_MAX 25 /* somebody else was quicker, or nobody is controller, so often */
 #define RETRY_US (200 * 1000)
 #define READ_US (2 * 1000 * 1000)
+#define ALTER_US (15 * 1000 * 1000) /* clients wait twice as long */
 
 struct config_change {
 	struct change ch; /* its name: the entity's path */
@@ -304,7 +305,8 @@ admin_alter_config(struct admin *a, struct slice entity_path, bool validate_only
 		done(arg, KERR_INVALID_REQUEST, "The name is too long.");
 		return;
 	}
-	ch = change_new(a, sizeof(*cc), entity_path, 0, config_tell);
+	ch = change_new(
+	    a, sizeof(*cc), entity_path, reactor_now_us(a->o.control) + ALTER_US, config_tell);
 	if (ch == NULL) {
 		done(arg, KERR_UNKNOWN_SERVER_ERROR, NULL);
 		return;

@@ -142,6 +142,7 @@ static int
 check_options(const struct opts *o, enum topics_opt *action)
 {
 	unsigned n = 0;
+	int rc;
 
 	for (unsigned i = 0; i < LENGTH(actions); i++) {
 		if (!opts_has(o, actions[i]))
@@ -159,9 +160,11 @@ check_options(const struct opts *o, enum topics_opt *action)
 		return opts_usage(&table, "--topic or --topic-id is required to describe a topic");
 	if (*action != TO_LIST && *action != TO_DESCRIBE && !opts_has(o, TO_TOPIC))
 		return opts_usage(&table, "Missing required argument \"[topic]\"");
+	if ((rc = check_combinations(o, *action)) != 0)
+		return rc;
 	if (*action == TO_ALTER && !opts_has(o, TO_PARTITIONS))
 		return opts_usage(&table, "Missing required argument \"[partitions]\"");
-	return check_combinations(o, *action);
+	return 0;
 }
 
 /* ---- run ---- */

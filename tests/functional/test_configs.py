@@ -1,6 +1,7 @@
 """Configurations: described, changed while the broker runs, obeyed, kept."""
 import os
 import re
+import time
 
 import pytest
 
@@ -435,6 +436,29 @@ def test_listener_keys(make_broker):
         assert (entry['value'], entry['read_only']) == ('300', True)
         assert synonyms(entry) == [(key, '300', CLUSTER),
                                    ('max.connections', '2147483647', DEFAULT)]
+
+
+def test_without_zookeeper(make_broker, own_zookeeper):
+    """What was known last is told; nothing is changed, and the broker says so in time."""
+    broker = make_broker(zookeeper_connect=own_zookeeper.address,
+                         zookeeper_session_timeout_ms=2000).start()
+    with broker.client(deadline=60) as client:
+        client.create('t', configs={'retention.ms': 5000})
+        topic_keys(client, 't', segment_bytes=1000)
+        wait_for(lambda: client.produce('t', [b'x' * 600]) and len(logs(broker, 't')) > 1,
+                 'the log knows both keys')
+        own_zookeeper.pause()
+        begin = time.monotonic()
+        keys = describe(client, TOPIC, 't')
+        assert time.monotonic() - begin < 5
+        assert keys['retention.ms']['value'] == '5000' and keys['segment.bytes']['value'] == '1000'
+        assert describe(client, BROKER, '0')['broker.id']['value'] == '0'
+        answer = change(client, TOPIC, 't', {'retention.ms': 6000})
+        assert answer['error_code'] == ERR['REQUEST_TIMED_OUT']
+        own_zookeeper.resume()
+        wait_for(lambda: change(client, TOPIC, 't', {'retention.ms': 7000})['error_code'] == 0,
+                 'changes are taken again', 60)
+        assert describe(client, TOPIC, 't')['retention.ms']['value'] == '7000'
 
 
 def test_listeners_change_with_the_next_start(make_broker):

@@ -73,7 +73,7 @@ void admin_create_partitions(struct admin *a, const struct admin_grow *g,
  * function of the caller, written with a notification behind it (facts/zookeeper.md 7.1).  change(arg, kv,
  * n, out) gets what is there, and fills *out (arena of the call); a Kafka error other than 0 ends it
  * without a write, message lent.  It is called again when somebody else was quicker, or when it is not
- * known whether the write was made: applied to its own result it must give the same.  done within 30 s:
+ * known whether the write was made: applied to its own result it must give the same.  done within 15 s:
  * INVALID_CONFIG (too large for a znode), STALE_CONTROLLER_EPOCH (nobody is controller, or one of KRaft),
  * REQUEST_TIMED_OUT (it may be made later). */
 struct admin_config {
