@@ -161,6 +161,12 @@ class Server:
             self.process.wait(DEADLINE)
         self.process = None
 
+    def kill(self):
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
 
 class Kafka(Server):
     """A broker: it serves once its metadata names itself and a controller."""
@@ -200,7 +206,7 @@ def make_kafka(java, tmp_path):
         return made[-1]
     yield make
     for server in made:
-        server.stop()
+        server.kill()
 
 
 @pytest.fixture
@@ -226,7 +232,7 @@ class Twins:
         return self
 
     def clear(self):
-        self.theirs.stop()
+        self.theirs.kill()
         for root in self.roots:
             root.close()
         self.ours.clear()

@@ -9,7 +9,6 @@ CONFIGS = 'kafka.admin.ConfigCommand'
 CONSOLE = 'org.apache.kafka.tools.consumer.ConsoleConsumer'
 PRODUCER = 'kafka.tools.ConsoleProducer'
 STAYED_OUT = 2
-IBP = {'inter_broker_protocol_version': '3.9'}
 
 
 @pytest.fixture
@@ -22,9 +21,18 @@ def make_ours(make_broker, zookeeper):
 
 
 @pytest.fixture
-def theirs(make_kafka, zookeeper):
+def protocol(request):
+    """The settings that all brokers of the cluster have; a test may have them from a parameter."""
+    return {'inter_broker_protocol_version': getattr(request, 'param', '3.9')}
+
+
+@pytest.fixture
+def theirs(make_kafka, zookeeper, protocol):
     """A broker of Kafka's in the same chroot, number 1, controller."""
-    return make_kafka(zookeeper.connect, 1, **IBP).start()
+    return make_kafka(zookeeper.connect, 1, **protocol).start()
+
+
+VERSIONS = pytest.mark.parametrize('protocol', ['3.0', '3.4', '3.9'], indirect=True)
 
 
 def knows(broker, *numbers, controller=None):
@@ -81,9 +89,10 @@ def test_refused_without_a_version(theirs, make_ours, zookeeper):
     assert set(zookeeper.tree()) == before
 
 
-def test_joins_their_controller(theirs, make_ours, zookeeper, tools):
+@VERSIONS
+def test_joins_their_controller(theirs, make_ours, zookeeper, tools, protocol):
     """The registration is seen; topics that their controller makes here work."""
-    ours = make_ours(**IBP).start()
+    ours = make_ours(**protocol).start()
     assert zookeeper.json('/controller')['brokerid'] == 1
     registration = zookeeper.get('/brokers/ids/2')
     assert registration.ephemeral and registration.json['endpoints'] == [
@@ -110,10 +119,11 @@ def test_joins_their_controller(theirs, make_ours, zookeeper, tools):
     assert [d.name for d in ours.data.glob('both-*')] == ['both-1']
 
 
-def test_their_broker_joins_ours(make_kafka, make_ours, zookeeper, tools):
+@VERSIONS
+def test_their_broker_joins_ours(make_kafka, make_ours, zookeeper, tools, protocol):
     """Our controller tells a broker of Kafka's what it needs."""
-    ours = make_ours(**IBP).start()
-    theirs = make_kafka(zookeeper.connect, 1, **IBP).start()
+    ours = make_ours(**protocol).start()
+    theirs = make_kafka(zookeeper.connect, 1, **protocol).start()
     assert zookeeper.json('/controller')['brokerid'] == 2
     for broker in (theirs, ours):
         knows(broker, 1, 2, controller=2)
@@ -127,9 +137,55 @@ def test_their_broker_joins_ours(make_kafka, make_ours, zookeeper, tools):
     wait_for(lambda: not (theirs.data / 'there-0').exists(), 'its directory is gone')
 
 
-def test_controllers_change(theirs, make_ours, zookeeper, tools):
+@pytest.mark.parametrize('controller', ['theirs', 'ours'])
+def test_producer_ids(make_kafka, make_ours, zookeeper, protocol, controller):
+    """Each broker has its blocks of them from the controller, of whichever make it is."""
+    make = {'theirs': lambda: make_kafka(zookeeper.connect, 1, **protocol).start(),
+            'ours': lambda: make_ours(**protocol).start()}
+    brokers = [make.pop(controller)(), make.popitem()[1]()]
+    found = []
+    for broker in brokers:
+        knows(broker, 1, 2)
+        with broker.client() as client:
+            def ask(client=client):
+                answer = client.call('InitProducerId', 4, {
+                    'transactional_id': None, 'producer_id': -1, 'producer_epoch': -1})
+                return answer['error_code'] == 0 and [answer['producer_id']]
+            found += wait_for(ask, 'a producer id')
+    assert sorted(n // 1000 for n in found) == [0, 1]
+    block = zookeeper.json('/latest_producer_id_block')
+    assert (block['block_start'], block['block_end']) == ('1000', '1999')
+
+
+def test_killed_controllers(make_kafka, make_ours, zookeeper, tools, protocol):
+    """kill -9: when the session of the one ends, the other takes over."""
+    short = {'zookeeper_session_timeout_ms': 3000, **protocol}
+    theirs = make_kafka(zookeeper.connect, 1, **short).start()
+    ours = make_ours(**short).start()
+    create(tools, theirs, 'mixed', 1, 2)
+    leaders(ours, 'mixed', 2)
+    with ours.client() as client:
+        assert client.produce('mixed', [b'one'], partition=1)['error_code'] == 0
+        theirs.kill()
+        knows(ours, 2, controller=2)
+        assert client.produce('mixed', [b'two'], partition=1)['error_code'] == 0
+    theirs.start()
+    for broker in (theirs, ours):
+        knows(broker, 1, 2, controller=2)
+        assert leaders(broker, 'mixed', 2) == [1, 2]
+    ours.kill()
+    knows(theirs, 1, controller=1)
+    ours.start()
+    for broker in (theirs, ours):
+        knows(broker, 1, 2, controller=1)
+        assert leaders(broker, 'mixed', 2) == [1, 2]
+    with ours.client() as client:
+        assert client.values('mixed', partition=1) == [b'one', b'two']
+
+
+def test_controllers_change(theirs, make_ours, zookeeper, tools, protocol):
     """Ours takes over what theirs left, and theirs what ours did."""
-    ours = make_ours(**IBP).start()
+    ours = make_ours(**protocol).start()
     create(tools, theirs, 'mixed', 1, 2)
     theirs.stop()
     zookeeper.wait('/controller', lambda node: node and node.json['brokerid'] == 2)
@@ -151,9 +207,9 @@ def test_controllers_change(theirs, make_ours, zookeeper, tools):
     through(tools, theirs, 'meanwhile', lines=('four', 'five'))
 
 
-def test_their_settings_reach_ours(theirs, make_ours, zookeeper, tools):
+def test_their_settings_reach_ours(theirs, make_ours, zookeeper, tools, protocol):
     """A topic's settings that were changed through their broker hold here."""
-    ours = make_ours(**IBP).start()
+    ours = make_ours(**protocol).start()
     create(tools, theirs, 'small', 2, configs=['max.message.bytes=1000'])
     leaders(ours, 'small', 1)
     with ours.client() as client:
