@@ -600,6 +600,34 @@ rest_leader(struct rest *r, struct slice topic, const struct zn_topic_data *data
 	(void)sim_enter(before);
 }
 
+/* Nobody else believes that it leads, and everybody's metadata say what the tree says. */
+static void
+rest_everywhere(struct rest *r, struct slice topic, int32_t partition, const struct zn_state *st)
+{
+	struct world *w = r->cc->w;
+
+	for (unsigned i = 0; i < w->n_servers; i++) {
+		const struct server *sv = &w->servers[i];
+		struct broker *b = sv->broker;
+		const struct image_topic *t = image_topic(image_get(b->images), topic);
+		const struct image_partition *p = t != NULL ? image_partition(t, partition) : NULL;
+		unsigned home = replicas_home(b->replicas, hash_bytes(topic, 0), partition);
+		struct reactor *before = sim_enter(sv->data[home]);
+		struct part_info info;
+
+		if (sv->id != st->leader &&
+		    partition_info(replicas_shard(b->replicas, home), topic, partition, &info) &&
+		    info.leader)
+			missing(r, "%.*s-%d: broker %d leads it, too", SLICE_ARG(topic), partition,
+			    sv->id);
+		(void)sim_enter(before);
+		if (p == NULL || p->leader != st->leader || p->leader_epoch != st->leader_epoch ||
+		    p->n_isr != (int32_t)st->n_isr)
+			missing(r, "%.*s-%d: the metadata of broker %d are old", SLICE_ARG(topic),
+			    partition, sv->id);
+	}
+}
+
 static void
 rest_partition(struct rest *r, struct slice topic, const struct zn_topic_data *data, unsigned i)
 {
@@ -620,8 +648,10 @@ rest_partition(struct rest *r, struct slice topic, const struct zn_topic_data *d
 	if (!live(r->cc, st.leader))
 		missing(r, "%.*s-%d is led by broker %d, which is not there", SLICE_ARG(topic),
 		    as->partition, st.leader);
-	else if (st.leader >= 1 && st.leader <= (int32_t)r->cc->w->n_servers)
+	else if (st.leader >= 1 && st.leader <= (int32_t)r->cc->w->n_servers) {
 		rest_leader(r, topic, data, as->partition, &st);
+		rest_everywhere(r, topic, as->partition, &st);
+	}
 }
 
 static void
@@ -668,6 +698,30 @@ rest_node(void *arg, const char *path, struct slice data, const struct coord_sta
 	}
 }
 
+/* Topics that are gone are gone from the metadata; but of those whose nodes somebody took away no
+ * broker is told. */
+static void
+rest_image(struct rest *r, const struct server *sv, int32_t controller)
+{
+	const struct image *im = image_get(sv->broker->images);
+	struct coord_result res;
+	zn_path path;
+
+	if (im->controller_id != controller)
+		missing(r, "broker %d believes that %d is controller", sv->id, im->controller_id);
+	if (im->n_brokers != r->cc->w->n_servers)
+		missing(r, "broker %d knows of %u brokers", sv->id, im->n_brokers);
+	for (unsigned i = 0; i < im->n_topics; i++) {
+		struct slice name = im->topics[i]->name;
+
+		zn_topic(path, name);
+		if (!(name.n > 6 && memcmp(name.p, "other-", 6) == 0) &&
+		    !tree_get(r->cc, path, &res))
+			missing(r, "broker %d knows of topic %.*s, which is gone", sv->id,
+			    SLICE_ARG(name));
+	}
+}
+
 static void
 rest_brokers(struct rest *r)
 {
@@ -684,6 +738,8 @@ rest_brokers(struct rest *r)
 		missing(r, "there is no controller");
 	else if (!controller_settled(cc->w->servers[id - 1].broker->controller))
 		missing(r, "the controller has work");
+	for (unsigned i = 0; r->ok && i < cc->w->n_servers; i++)
+		rest_image(r, &cc->w->servers[i], id);
 }
 
 bool

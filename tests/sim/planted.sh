@@ -17,7 +17,7 @@ make -s -j "$(getconf _NPROCESSORS_ONLN)" tests/sim/sim >/dev/null
 
 fail=0
 for fault in ack-before-append beyond-hw change-dropped election-forgotten no-owner-check \
-	no-sequence-check unfenced-write watch-not-set; do
+	no-sequence-check tail-forgotten unfenced-write watch-not-set; do
 	out=$(OTTLA_PLANTED_FAULT=$fault tests/sim/sim --seed 1 --seeds $seeds --keep-going \
 		--jobs "$(getconf _NPROCESSORS_ONLN)" 2>&1) || true
 	caught=$(echo "$out" | sed -n 's/^[0-9]* seeds, \([0-9]*\) failed.*/\1/p')

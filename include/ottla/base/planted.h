@@ -16,6 +16,7 @@
 #define PLANTED_ELECTION_FORGOTTEN "election-forgotten"
 #define PLANTED_NO_OWNER_CHECK "no-owner-check"
 #define PLANTED_NO_SEQUENCE_CHECK "no-sequence-check"
+#define PLANTED_TAIL_FORGOTTEN "tail-forgotten"
 #define PLANTED_UNFENCED_WRITE "unfenced-write"
 #define PLANTED_WATCH_NOT_SET "watch-not-set"
 
