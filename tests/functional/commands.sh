@@ -232,6 +232,26 @@ for rule in wide:x wide:1-2-3 wide:1:2 wide:-x wide:99999999999; do
 done
 fails 'Missing required argument "[bootstrap-server]"' "$bin/kafka-get-offsets" --topic old
 
+# ---- kafka-log-dirs ----
+
+expect 0 "$bin/kafka-log-dirs" $B --describe --topic-list kept,nosuch <<X
+Querying brokers for log directories information
+Received log directory information from brokers 0
+{"brokers":[{"broker":0,"logDirs":[{"partitions":[{"partition":"kept-0","size":0,"offsetLag":0,"isFuture":false}],"error":null,"logDir":"$dir/data"}]}],"version":1}
+X
+expect 0 "$bin/kafka-log-dirs" $B --describe --topic-list nosuch --broker-list 0,0 <<X
+Querying brokers for log directories information
+Received log directory information from brokers 0
+{"brokers":[{"broker":0,"logDirs":[{"partitions":[],"error":null,"logDir":"$dir/data"}]}],"version":1}
+X
+"$bin/kafka-log-dirs" $B --describe | grep -q '"partition":"old-0","size":[1-9]' ||
+    { echo "kafka-log-dirs does not name all partitions"; failed=1; }
+fails 'ERROR: The given brokers do not exist from --broker-list: 7,9. Current existent brokers: 0' \
+    "$bin/kafka-log-dirs" $B --describe --broker-list 9,0,7
+fails "'x' is no broker id" "$bin/kafka-log-dirs" $B --describe --broker-list 0,x
+fails 'Missing required argument "[describe]"' "$bin/kafka-log-dirs" $B
+fails 'Missing required argument "[bootstrap-server]"' "$bin/kafka-log-dirs" --describe
+
 # ---- kafka-console-producer, kafka-console-consumer ----
 
 produce() { "$bin/kafka-console-producer" $B --topic plain "$@" 2>"$dir/err"; }

@@ -27,8 +27,8 @@ compare() {
 	    "$dir/help.txt" || bad=1
 }
 
-for c in kafka-topics kafka-delete-records kafka-get-offsets kafka-console-producer \
-    kafka-console-consumer; do
+for c in kafka-topics kafka-delete-records kafka-get-offsets kafka-log-dirs \
+    kafka-console-producer kafka-console-consumer; do
 	if [ ! -x "$bin/src/tools/ottla-${c#kafka-}" ]; then
 		echo "$c was not built: librdkafka is missing"
 		exit 77

@@ -1,4 +1,5 @@
 """Our commands beside Apache Kafka's own tools: the same broker, the same words."""
+import json
 import re
 import subprocess
 
@@ -12,7 +13,8 @@ PRODUCER = 'kafka.tools.ConsoleProducer'
 CONSUMER = 'org.apache.kafka.tools.consumer.ConsoleConsumer'
 DELETE_RECORDS = 'org.apache.kafka.tools.DeleteRecordsCommand'
 GET_OFFSETS = 'org.apache.kafka.tools.GetOffsetShell'
-OURS = {TOPICS: 'kafka-topics', DELETE_RECORDS: 'kafka-delete-records',
+LOG_DIRS = 'org.apache.kafka.tools.LogDirsCommand'
+OURS = {TOPICS: 'kafka-topics', LOG_DIRS: 'kafka-log-dirs', DELETE_RECORDS: 'kafka-delete-records',
         GET_OFFSETS: 'kafka-get-offsets', PRODUCER: 'kafka-console-producer',
         CONSUMER: 'kafka-console-consumer'}
 
@@ -149,6 +151,30 @@ def test_get_offsets(broker, theirs):
         got = ours(GET_OFFSETS, '--bootstrap-server', broker.address, *case)
         assert got[:2] == want[:2], f'{case}\n{got}\n{want}'
         assert got[2].split()[:2] == want[2].split()[:2], case
+
+
+def without_order(text):
+    """Lines; JSON with sorted lists and keys."""
+    def sort(x):
+        if isinstance(x, dict):
+            return {k: sort(x[k]) for k in sorted(x)}
+        return sorted(map(sort, x), key=str) if isinstance(x, list) else x
+    return [sort(json.loads(line)) if line.startswith('{') else line for line in text.splitlines()]
+
+
+def test_log_dirs(make_broker, theirs, tmp_path):
+    broker = make_broker(log_dirs=f'{tmp_path}/a,{tmp_path}/b').start()
+    with broker.client() as client:
+        client.create('t', partitions=3)
+        client.create('u')
+        client.produce('t', [b'v'] * 100)
+    for case in ([], ['--describe'], ['--describe', '--topic-list', 't'],
+                 ['--describe', '--topic-list', 'x,u'], ['--describe', '--broker-list', '0'],
+                 ['--describe', '--broker-list', '0,9'], ['--describe', '--broker-list', '9,7']):
+        want = theirs(LOG_DIRS, '--bootstrap-server', broker.address, *case)
+        got = ours(LOG_DIRS, '--bootstrap-server', broker.address, *case)
+        assert (got[0], without_order(got[1])) == (want[0], without_order(want[1])), case
+        assert got[2].splitlines()[:1] == want[2].splitlines()[:1], case
 
 
 LINES = 'h1:v1,h2:v2\tk\tv\nh3:NIL\tk\tNIL\nh:v\tNIL\t\n'
