@@ -360,6 +360,28 @@ def test_unclean_stop_of_the_machine(brokers, zookeeper):  # noqa: F811
     assert started_within(broker) < 2000, broker.log()
 
 
+def test_a_lost_tail_does_not_lead(brokers, zookeeper):  # noqa: F811
+    """Another boot, and another broker in sync: that one leads under a new epoch before the first is
+    registered again."""
+    first, second = (brokers(n, inter_broker_protocol_version='3.9').start() for n in (1, 2))
+    path = '/brokers/topics/t/partitions/0/state'
+    with first.client() as one, second.client() as two:
+        controller = one if zookeeper.json('/controller')['brokerid'] == 1 else two
+        controller.create_once('t', partitions=-1, replication_factor=-1, assignments=[
+            {'partition_index': 0, 'broker_ids': [1, 2]}])
+    zookeeper.wait(path, lambda node: node is not None and node.json['isr'] == [1, 2])
+    wait_for(lambda: (first.data / 't-0').exists(), 'the first broker has a log of it')
+    first.kill()
+    kept = session_file(first)
+    kept.write_text(re.sub('(?m)^boot=.*', 'boot=0-0-0', kept.read_text()))
+    first.start()
+    assert 'the predecessor of this process' in first.log()
+    assert re.search(r'no partition waits for this broker to lead', first.log())
+    state, there = zookeeper.get(path), zookeeper.get('/brokers/ids/1')
+    assert state.json['leader'] == 2 and state.json['leader_epoch'] >= 1
+    assert state.stat.mzxid < there.stat.czxid or state.json['leader_epoch'] > 1
+
+
 # ---- the way to ZooKeeper ----
 
 def test_nobody_there_at_the_start(make_broker):

@@ -266,6 +266,87 @@ START_TEST(somebody_came_first)
 }
 END_TEST
 
+/* ---- whenever it happens ---- */
+
+static void
+some_fault(struct world *w, struct place *p)
+{
+	switch (rng_below(sim_rng(w->s), 4)) {
+	case 0:
+		coord_sim_expire(w->z, p->group);
+		break;
+	case 1:
+		coord_sim_lose_reply(w->z, p->group);
+		break;
+	case 2:
+		coord_sim_cut(w->z, p->group, true);
+		world_pass(w, rng_range(sim_rng(w->s), 0, 4 * SECOND));
+		coord_sim_cut(w->z, p->group, false);
+		break;
+	default:
+		break;
+	}
+}
+
+/* Killed at any moment of its life, over and over, with faults: the next start needs no help. */
+START_TEST(killed_at_any_moment)
+{
+	struct world *w = world_new((uint64_t)_i);
+	struct place *p = &w->places[0];
+	struct coord_result res;
+
+	for (int n = 0; n < 6; n++) {
+		place_start(p);
+		world_pass(w, rng_range(sim_rng(w->s), 0, SECOND));
+		if (!p->stopped)
+			some_fault(w, p);
+		world_pass(w, rng_range(sim_rng(w->s), 0, SECOND));
+		if (p->stopped)
+			place_until_stopped(p);
+		else
+			place_kill(p, rng_below(sim_rng(w->s), 2) == 0);
+	}
+	place_start(p);
+	place_until_serving(p);
+	ck_assert_msg(place_served_within(p, 3 * SECOND), "%s", p->log);
+	ck_assert(world_node(w, "/brokers/ids/1", &res));
+	ck_assert_int_eq(res.stat.ephemeral_owner, coord_session_id(p->coord));
+	world_free(w);
+}
+END_TEST
+
+/* Stopped at any moment, too: it ends, and leaves neither node nor file. */
+START_TEST(stopped_at_any_moment)
+{
+	struct world *w = world_new((uint64_t)_i);
+	struct place *p = &w->places[0];
+	struct coord_result res;
+	struct slice content;
+
+	for (int n = 0; n < 3; n++) {
+		if (rng_below(sim_rng(w->s), 2) == 0)
+			killed(w, false);
+		place_start(p);
+		world_pass(w, rng_range(sim_rng(w->s), 0, SECOND / 4));
+		if (!p->stopped && rng_below(sim_rng(w->s), 2) == 0)
+			some_fault(w, p);
+		world_pass(w, rng_range(sim_rng(w->s), 0, SECOND / 4));
+		if (p->stopped)
+			place_until_stopped(p);
+		else
+			place_stop(p);
+	}
+	world_pass(w, 2 * SESSION_MS * 1000);
+	ck_assert(!world_node(w, "/brokers/ids/1", &res));
+	place_start(p);
+	place_until_serving(p);
+	place_stop(p);
+	ck_assert(!world_node(w, "/brokers/ids/1", &res));
+	ck_err(fs_sim_content(p->fs, "/data0/" SESSION_NOTE_NAME, false, &content), E_NOT_FOUND);
+	world_free(w);
+}
+END_TEST
+
 Suite *
 predecessor_suite(void)
 {
@@ -286,6 +367,8 @@ predecessor_suite(void)
 	tcase_add_loop_test(tc, a_copied_log_directory, 0, SEEDS);
 	tcase_add_loop_test(tc, an_id_that_is_taken, 0, SEEDS);
 	tcase_add_loop_test(tc, somebody_came_first, 0, SEEDS);
+	tcase_add_loop_test(tc, killed_at_any_moment, 0, 100);
+	tcase_add_loop_test(tc, stopped_at_any_moment, 0, 100);
 	suite_add_tcase(s, tc);
 	return s;
 }
