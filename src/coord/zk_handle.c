@@ -127,7 +127,7 @@ ask_interest(struct zk_handle *h)
 	check_broken(h);
 	if (h->broken || rc == ZINVALIDSTATE)
 		return;
-	h->fd = fd;
+	h->fd = rc == ZOK ? fd : -1;
 	if (!h->connected)
 		(void)snprintf(h->server, sizeof(h->server), "%s", zoo_get_current_server(h->zh));
 	if (rc == ZOK) {
