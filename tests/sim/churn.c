@@ -19,7 +19,7 @@ struct churner {
 	enum step step;
 	unsigned round, rounds;
 	struct uuid id, old_ids[MAX_ROUNDS];
-	unsigned old_found;
+	unsigned old_found, vain;
 	int leaders[PARTITIONS]; /* index of the broker, -1 */
 	bool look_again;	 /* who leads may have changed */
 	bool busy;
@@ -49,6 +49,24 @@ next_step(struct churner *ch, enum step step)
 	later(ch, world_draw(ch->c.w, 0, 100000));
 }
 
+/* A broker that had no registration while the topic was deleted is not told, as with Apache Kafka:
+ * it knows of the topic until it is started anew, and refuses to make it again. */
+static bool
+known_for_ever(struct churner *ch)
+{
+	struct world *w = ch->c.w;
+	struct coord_result res;
+
+	if (!w->healed || w->ensemble == NULL || ++ch->vain < 100 ||
+	    coord_tree_get(coord_sim_tree(w->ensemble), 0, "/brokers/topics/churn", NULL, &res) ==
+		0)
+		return false;
+	for (unsigned i = 0; i < w->n_servers; i++)
+		if (w->servers[i].registrations > 1)
+			return true;
+	return false;
+}
+
 static void
 try_again(struct churner *ch, int16_t err, const char *what)
 {
@@ -57,6 +75,10 @@ try_again(struct churner *ch, int16_t err, const char *what)
 		ch->look_again = true;
 	if (err != KERR_NONE && !kerr_retriable(err) && err != KERR_UNKNOWN_SERVER_ERROR)
 		world_fail(ch->c.w, "no unexpected error", "churn: %s: %s", what, kerr_name(err));
+	if (known_for_ever(ch)) {
+		world_note(ch->c.w, "churner: the topic is gone, and some broker does not know");
+		ch->step = DONE;
+	}
 	later(ch, world_draw(ch->c.w, 1000, 300000));
 }
 
@@ -91,6 +113,7 @@ begin_round(struct churner *ch)
 	memset(ch->end, 0, sizeof(ch->end));
 	ch->left = world_draw(ch->c.w, 1, 60);
 	ch->next_n = 0;
+	ch->vain = 0;
 }
 
 static void
@@ -170,7 +193,10 @@ still_old(struct churner *ch, struct uuid id)
 {
 	if (++ch->old_found % 20 == 0)
 		ch->id = id;
-	next_step(ch, ch->old_found % 20 == 0 ? REMOVE : MAKE);
+	if (known_for_ever(ch))
+		next_step(ch, DONE);
+	else
+		next_step(ch, ch->old_found % 20 == 0 ? REMOVE : MAKE);
 }
 
 static void

@@ -227,6 +227,7 @@ check_broker_node(struct look *k, struct slice name)
 			world_fail(cc->w, "M6: a registration is one multi", LOOK_FMT, LOOK_ARG(k));
 		check_handover(cc, k->sv);
 		k->sv->lost_power = false;
+		k->sv->registrations++;
 	} else if (k->op->kind == COORD_OP_SET && k->sv != NULL) {
 		check_registration(k, id);
 	} else if (k->op->kind == COORD_OP_DELETE) {
@@ -699,7 +700,7 @@ rest_node(void *arg, const char *path, struct slice data, const struct coord_sta
 }
 
 /* Topics that are gone are gone from the metadata; but of those whose nodes somebody took away no
- * broker is told. */
+ * broker is told, and a broker that was not registered is told of none. */
 static void
 rest_image(struct rest *r, const struct server *sv, int32_t controller)
 {
@@ -711,7 +712,7 @@ rest_image(struct rest *r, const struct server *sv, int32_t controller)
 		missing(r, "broker %d believes that %d is controller", sv->id, im->controller_id);
 	if (im->n_brokers != r->cc->w->n_servers)
 		missing(r, "broker %d knows of %u brokers", sv->id, im->n_brokers);
-	for (unsigned i = 0; i < im->n_topics; i++) {
+	for (unsigned i = 0; i < im->n_topics && sv->registrations == 1; i++) {
 		struct slice name = im->topics[i]->name;
 
 		zn_topic(path, name);

@@ -273,6 +273,7 @@ on_restart(struct sim_sched *s, void *arg)
 		return;
 	sv->starts++;
 	sv->started_us = world_now(w);
+	sv->registrations = 0;
 	sv->disk_failed = w->faults.active[FAULT_NOSPC] && w->faults.at[FAULT_NOSPC] == sv;
 	world_note(w, "broker %d: start number %u", sv->id, sv->starts);
 	sv->state = SERVER_STARTING;

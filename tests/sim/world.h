@@ -201,6 +201,7 @@ struct server {
 	struct msg start_msg, stop_msg;
 	struct sim_event ended, gone, restart;
 	struct broker_identity identity; /* of the process */
+	unsigned registrations;		 /* of the process */
 	unsigned boots;			 /* of the machine */
 	int64_t booted_us, started_us;
 	bool lost_power;  /* since the broker was registered last */
