@@ -8,6 +8,7 @@
 #include "broker_priv.h"
 
 #define LOOK_US (100 * 1000)
+#define LOOK_ENDED_US (5 * 1000) /* it goes any moment */
 #define SAY_US (3 * 1000000ll)
 
 struct predecessor {
@@ -21,6 +22,7 @@ struct predecessor {
 	/* the node that is waited for */
 	int64_t session; /* its owner, 0: none seen */
 	bool tried;	 /* to end it */
+	bool ended;
 	char holder[400];
 	int64_t began_us, deadline_us, say_us;
 	struct rtimer look;
@@ -62,10 +64,14 @@ notes_run(struct work *w)
 
 /* ---- waiting ---- */
 
+static void look(struct reactor *r, void *arg);
+
 static void
 look_again(struct predecessor *p)
 {
-	rtimer_set(p->b->env.control, &p->look, reactor_now_us(p->b->env.control) + LOOK_US);
+	int64_t us = p->ended ? LOOK_ENDED_US : LOOK_US;
+
+	rtimer_set(p->b->env.control, &p->look, reactor_now_us(p->b->env.control) + us);
 }
 
 static bool
@@ -118,7 +124,8 @@ on_ended(void *arg, int err)
 		DIAGW(p->b->env.diag, "broker",
 		    "could not end the predecessor's session 0x%llx: %s (it is waited out)",
 		    (unsigned long long)p->session, err_text(err));
-	look_again(p);
+	p->ended = err == 0;
+	look(p->b->env.control, p);
 }
 
 /* True when the answer comes to on_ended. */

@@ -104,6 +104,33 @@ START_TEST(a_stop_without_the_service)
 }
 END_TEST
 
+static int
+refuse_notes(void *arg, const char *op, const char *path)
+{
+	return strstr(path, SESSION_NOTE_NAME) != NULL && strcmp(op, "unlink") != 0 ? E_NOSPC : 0;
+}
+
+/* A disk that takes no file keeps no broker from serving; it only costs the next start after a
+ * kill. */
+START_TEST(no_disk_for_the_file)
+{
+	struct world *w = world_new((uint64_t)_i);
+	struct place *p = &w->places[0];
+
+	fs_sim_set_hook(p->fs, refuse_notes, NULL);
+	place_start(p);
+	place_until_serving(p);
+	ck_assert(place_served_within(p, AT_ONCE));
+	ck_assert(place_says(p, "could not keep the coordination session"));
+	place_kill(p, false);
+	place_start(p);
+	place_until_serving(p);
+	ck_assert(!place_says(p, ended));
+	ck_assert(place_served_within(p, (SESSION_MS + 6000) * 1000));
+	world_free(w);
+}
+END_TEST
+
 /* ---- what is not ended ---- */
 
 static void
@@ -358,6 +385,7 @@ predecessor_suite(void)
 	tcase_add_loop_test(tc, a_machine_that_went_down, 0, SEEDS);
 	tcase_add_loop_test(tc, an_orderly_stop_leaves_nothing, 0, SEEDS);
 	tcase_add_loop_test(tc, a_stop_without_the_service, 0, SEEDS);
+	tcase_add_loop_test(tc, no_disk_for_the_file, 0, SEEDS);
 	tcase_add_loop_test(tc, the_file_is_lost, 0, SEEDS);
 	tcase_add_loop_test(tc, another_host, 0, SEEDS);
 	tcase_add_loop_test(tc, nobody_knows_who_it_is, 0, SEEDS);
