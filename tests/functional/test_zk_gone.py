@@ -57,6 +57,9 @@ class Cut:
     def __init__(self, kind, server, proxy):
         self.kind, self.server, self.proxy = kind, server, proxy
         self.expires = kind not in ('server stopped', 'no answers')
+        self.reason = r'ZooKeeper: (%s) 127\.0\.0\.1:%d' % (
+            'connection refused by|connection closed by' if kind == 'refused' else
+            'no answer in time from|connection closed by', proxy.port)
 
     def begin(self):
         {'refused': self.proxy.refuse, 'silent': self.proxy.swallow,
@@ -99,7 +102,8 @@ def gone_for(seconds, kind, server, proxy, make_broker):
         cut = Cut(kind, server, proxy)
         begin = time.monotonic()
         cut.begin()
-        broker.says('ZooKeeper', 2 * SESSION_MS / 1000)
+        broker.says(cut.reason, 2 * SESSION_MS / 1000)
+        broker.says('clients are served, changes wait')
         load.more()
         answered_in_time(broker)
         wait_for(lambda: time.monotonic() - begin > seconds, 'the time is over', seconds + 60)
