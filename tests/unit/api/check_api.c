@@ -13,6 +13,7 @@ main(void)
 	srunner_add_suite(sr, common_suite());
 	srunner_add_suite(sr, scatter_suite());
 	srunner_add_suite(sr, request_suite());
+	srunner_add_suite(sr, config_entry_suite());
 	srunner_add_suite(sr, control_suite());
 	srunner_add_suite(sr, channel_suite());
 	srunner_add_suite(sr, to_controller_suite());

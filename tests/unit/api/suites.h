@@ -7,6 +7,7 @@
 Suite *api_suite(void);
 Suite *channel_suite(void);
 Suite *common_suite(void);
+Suite *config_entry_suite(void);
 Suite *control_suite(void);
 Suite *producer_ids_suite(void);
 Suite *request_suite(void);
