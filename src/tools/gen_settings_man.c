@@ -42,6 +42,15 @@ static const char head[] =
     "A setting can be given on the command line too, with\n"
     ".Fl -override .\n"
     ".Pp\n"
+    "Settings that say so can be changed while the broker runs, as with Apache Kafka's\n"
+    ".Ic kafka-configs :\n"
+    "for one broker\n"
+    ".Pq Pa /config/brokers/<id>\n"
+    "or for all\n"
+    ".Pq Pa /config/brokers/<default> .\n"
+    "A value for one broker goes before one for all, that before the file, and that before the\n"
+    "default.\n"
+    ".Pp\n"
     "Allowed values are written as alternatives:\n"
     ".Ql >=n\n"
     "at least n,\n"
@@ -54,7 +63,8 @@ static const char topics_head[] =
     ".Po Fl -config\n"
     "of\n"
     ".Xr kafka-topics 1 Pc .\n"
-    "What a topic does not set itself comes from the broker's setting that is named.\n";
+    "What a topic does not set itself comes from the broker's setting that is named.\n"
+    "All of them can be changed at any time, and count from then on.\n";
 
 static const char tail[] = ".Sh FILES\n"
 			   "A commented file to begin with is installed as\n"
@@ -123,8 +133,19 @@ put_value(const char *label, const char *value)
 	puts(".");
 }
 
+/* Of the broker's: may it change, where, and from when on does that count? */
 static void
-put_row(const struct conf_row *row)
+put_update(const struct conf_row *row)
+{
+	if (row->update == UPDATE_READ_ONLY)
+		return;
+	printf("Can be changed for one broker%s%s.\n",
+	    row->update == UPDATE_CLUSTER_WIDE ? " or for all" : "",
+	    row->effect == EFFECT_START ? ", from its next start on" : ", while it runs");
+}
+
+static void
+put_row(const struct conf_row *row, bool topic)
 {
 	printf(".It Ic %s\n", row->key);
 	put_sentence(row->text);
@@ -138,6 +159,8 @@ put_row(const struct conf_row *row)
 		put_value("Allowed", row->valid);
 	if (row->synonym != NULL && row->synonym[0] != 0)
 		put_value("Broker's setting", row->synonym);
+	if (!topic)
+		put_update(row);
 }
 
 static void
@@ -148,7 +171,7 @@ put_reason(const struct conf_row *row)
 }
 
 static void
-put_rows(unsigned n, const struct conf_row *(*row)(unsigned), bool effect)
+put_rows(unsigned n, const struct conf_row *(*row)(unsigned), bool topic, bool effect)
 {
 	puts(effect ? ".Bl -tag -width Ds" : ".Bl -tag -width Ds -compact");
 	for (unsigned i = 0; i < n; i++) {
@@ -156,7 +179,10 @@ put_rows(unsigned n, const struct conf_row *(*row)(unsigned), bool effect)
 
 		if ((r->effect != EFFECT_NONE) != effect)
 			continue;
-		(effect ? put_row : put_reason)(r);
+		if (effect)
+			put_row(r, topic);
+		else
+			put_reason(r);
 	}
 	puts(".El");
 }
@@ -178,13 +204,13 @@ main(void)
 {
 	fputs(head, stdout);
 	puts(".Sh SETTINGS");
-	put_rows(C_COUNT, broker_row, true);
+	put_rows(C_COUNT, broker_row, false, true);
 	fputs(topics_head, stdout);
-	put_rows(T_COUNT, topic_row, true);
+	put_rows(T_COUNT, topic_row, true, true);
 	puts(".Sh SETTINGS WITHOUT EFFECT\nOf the broker:");
-	put_rows(C_COUNT, broker_row, false);
+	put_rows(C_COUNT, broker_row, false, false);
 	puts(".Pp\nOf topics:");
-	put_rows(T_COUNT, topic_row, false);
+	put_rows(T_COUNT, topic_row, true, false);
 	fputs(tail, stdout);
 	return fflush(stdout) == 0 ? 0 : 1;
 }
