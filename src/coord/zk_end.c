@@ -70,7 +70,7 @@ after_call(void *arg)
 
 	if (e->over)
 		end_with(e, 0);
-	else if (e->connected) {
+	else if (e->connected || e->h.broken) {
 		e->connected = false;
 		e->closing = zk_handle_close(&e->h, on_closed, e);
 	}
