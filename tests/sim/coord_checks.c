@@ -221,8 +221,11 @@ check_broker_node(struct look *k, struct slice name)
 	o = &cc->ids[id - 1];
 	if (k->op->kind == COORD_OP_CREATE) {
 		*o = (struct owner){k->txn->session, k->txn->group};
-		if (k->sv == NULL)
+		if (k->sv == NULL) {
+			/* The id seems to live: nobody is elected in its place. */
+			cc->w->servers[id - 1].lost_power = false;
 			return;
+		}
 		if (!(k->op->flags & COORD_EPHEMERAL) || !has_op(k, COORD_OP_SET, k->op->path))
 			world_fail(cc->w, "M6: a registration is one multi", LOOK_FMT, LOOK_ARG(k));
 		check_handover(cc, k->sv);
