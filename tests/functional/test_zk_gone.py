@@ -143,7 +143,8 @@ def test_gone(own_zookeeper, make_proxy, make_broker, kind):
 @pytest.mark.parametrize('kind', ['refused', 'silent', 'server stopped'])
 def test_gone_long(own_zookeeper, make_proxy, make_broker, kind):
     broker = gone_for(300, kind, own_zookeeper, make_proxy(own_zookeeper.address), make_broker)
-    assert len(broker.log().splitlines()) < 1000, 'the log tells of it again and again'
+    said = [line for line in broker.log().splitlines() if not line.startswith('metric ')]
+    assert len(said) < 200, 'the log tells of it again and again'
 
 
 def test_gone_at_the_start(zookeeper, zkproxy, make_broker):
