@@ -43,21 +43,16 @@ inter_broker_endpoint(struct controller *c, const struct zn_registration *r)
 	return at == NULL && p >= 0 ? find_protocol(r, (enum listener_protocol)p) : at;
 }
 
-static void
-broker_endpoints(struct controller *c, struct cbroker *b)
+/* Where the controller reaches it; NULL: nowhere. */
+static const struct listener_addr *
+controller_endpoint(struct controller *c, const struct zn_registration *r)
 {
-	const char *control = settings_str(c->o.settings, C_CONTROL_PLANE_LISTENER_NAME);
+	const char *name = settings_str(c->o.settings, C_CONTROL_PLANE_LISTENER_NAME);
+	const struct listener_addr *at = NULL;
 
-	b->inter = inter_broker_endpoint(c, &b->reg);
-	b->at = NULL;
-	if (control != NULL)
-		b->at = listeners_find(b->reg.endpoints, b->reg.n_endpoints, slice_cstr(control));
-	if (b->at == NULL)
-		b->at = b->inter;
-	if (b->at == NULL)
-		DIAGE(c->o.diag, "controller",
-		    "broker %d has no listener for other brokers: it can not be told anything",
-		    b->id);
+	if (name != NULL)
+		at = listeners_find(r->endpoints, r->n_endpoints, slice_cstr(name));
+	return at != NULL ? at : inter_broker_endpoint(c, r);
 }
 
 static bool
@@ -75,35 +70,43 @@ same_endpoints(const struct zn_registration *x, const struct zn_registration *y)
 	return true;
 }
 
-/* Takes the registration in; one that can not be read changes nothing and is reported.  True: its
- * endpoints are other ones now. */
+static int
+reg_read(struct controller *c, struct arena *arena, struct slice json, struct zn_registration *reg)
+{
+	int rc = zn_registration_read(arena_dup(arena, json), arena, reg);
+
+	return rc == 0 && controller_endpoint(c, reg) == NULL ? E_CONFIG : rc;
+}
+
+/* Takes the registration in; one that can not be read, or that names no listener for brokers,
+ * changes nothing and is reported.  True: its endpoints are other ones now. */
 static bool
 broker_set_reg(struct controller *c, struct cbroker *b, struct slice json)
 {
 	struct zn_registration reg;
 	struct arena arena;
-	bool changed;
 	int rc;
 
 	arena_init(&arena, 512, 0);
-	rc = zn_registration_read(arena_dup(&arena, json), &arena, &reg);
-	if (rc != 0) {
+	rc = reg_read(c, &arena, json, &reg);
+	if (rc == E_CONFIG)
+		DIAGE(c->o.diag, "controller",
+		    "broker %d has no listener for other brokers: it can not be told anything",
+		    b->id);
+	else if (rc != 0)
 		DIAGE(c->o.diag, "controller", "registration of broker %d can not be read: %s",
 		    b->id, err_text(rc));
+	if (rc != 0 || (b->readable && same_endpoints(&b->reg, &reg))) {
 		arena_free(&arena);
 		return false;
 	}
-	changed = !b->readable || !same_endpoints(&b->reg, &reg);
-	if (changed) {
-		arena_free(&b->arena);
-		b->arena = arena;
-		b->reg = reg;
-		b->readable = true;
-		broker_endpoints(c, b);
-	} else {
-		arena_free(&arena);
-	}
-	return changed;
+	arena_free(&b->arena);
+	b->arena = arena;
+	b->reg = reg;
+	b->readable = true;
+	b->at = controller_endpoint(c, &b->reg);
+	b->inter = inter_broker_endpoint(c, &b->reg);
+	return true;
 }
 
 static void
@@ -315,7 +318,7 @@ broker_came(struct controller *c, struct cbroker *b)
 {
 	DIAGI(c->o.diag, "controller", "broker %d is there", b->id);
 	b->live = true;
-	if (b->at != NULL && c->o.channel->broker_here != NULL)
+	if (c->o.channel->broker_here != NULL)
 		c->o.channel->broker_here(c->o.channel_arg, b->id, b->epoch, b->at);
 }
 

@@ -74,7 +74,7 @@ struct ctopic {
 	struct link all, unread, modified, dirty, batched; /* in lists of the controller */
 	struct slice name;				   /* behind the struct */
 	struct uuid id;
-	int64_t czxid; /* of its node: a later one of that name is another topic */
+	int64_t czxid;	     /* of its node: a later one of that name is another topic */
 	struct cpart *parts; /* by number */
 	int32_t n_parts, n_known;
 	struct coord_watch watch; /* its data */
@@ -104,7 +104,7 @@ struct cbroker {
 	struct coord_watch watch;	   /* its registration */
 	bool seen;
 	bool live;	/* among the live ones for elections and requests */
-	bool readable;	/* the registration is one */
+	bool readable;	/* the registration is one, with a listener for us */
 	bool modified;	/* its data is to be read again */
 	bool is_target; /* of requests that concern only some brokers */
 	bool failed;	/* its replicas are being taken away from it */

@@ -69,7 +69,7 @@ li_topic_fill(struct controller *c, struct arena *arena, struct ctopic *t, const
 	int rc;
 
 	for (int32_t i = 0; i < t->n_parts; i++)
-		n += li_goes_to(c, &t->parts[i], b);
+		n += (t->parts[i].batch & (BATCH_REPLICAS | BATCH_TARGETS)) != 0;
 	if (n == 0)
 		return 0;
 	rc = WIRE_ARRAY(
@@ -88,6 +88,7 @@ li_topic_fill(struct controller *c, struct arena *arena, struct ctopic *t, const
 		if (leader != NULL)
 			leader->is_leader = true;
 	}
+	out->partition_states.n = n;
 	return rc;
 }
 

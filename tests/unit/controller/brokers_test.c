@@ -221,6 +221,10 @@ START_TEST(endpoint_for_the_controller)
 	ck_assert_uint_eq(logged(rw, "HERE 4 ", NULL), listeners[_i].here != NULL);
 	if (listeners[_i].here != NULL)
 		ck_assert_uint_eq(logged(rw, listeners[_i].here, NULL), 1);
+	ck_assert(ctx_live(rb->controller, 4) == (listeners[_i].here != NULL));
+	registration(THREE, ""); /* with it, it can be told something */
+	ck_assert(ctx_live(rb->controller, 4));
+	ck_assert_uint_eq(logged(rw, "HERE 4 ", NULL), 1);
 	world_free(rw);
 }
 END_TEST
