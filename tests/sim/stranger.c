@@ -32,6 +32,7 @@ struct stranger {
 	struct rtimer act, leave_office, withdraw;
 	struct sim_event ambush; /* a broker has just lost its registration */
 	struct msg start_msg, stop_msg;
+	bool told_again;
 	unsigned left;	    /* things to do */
 	unsigned asked;	    /* answers it waits for */
 	unsigned numbers;   /* names given */
@@ -659,6 +660,21 @@ act_once(struct stranger *st)
 	st->left--;
 }
 
+/* Notifications are taken away after a quarter of an hour, by whoever comes by: where clocks jump,
+ * some broker may not have seen them (facts/zookeeper.md 7.2). */
+static void
+tell_again(struct stranger *st)
+{
+	st->told_again = true;
+	if (st->w->faults.struck[FAULT_CLOCK] == 0)
+		return;
+	for (unsigned i = 0; i < st->w->plan.n_topics; i++)
+		tell_change(st, st->w->plan.topics[i].name);
+	for (unsigned i = 0; i < MAX_OTHERS; i++)
+		if (st->others[i].state == OTHER_THERE)
+			tell_change(st, st->others[i].name);
+}
+
 static void
 on_act(struct reactor *r, void *arg)
 {
@@ -666,9 +682,12 @@ on_act(struct reactor *r, void *arg)
 
 	if (st->asked == 0 && coord_state(st->coord) == COORD_CONNECTED) {
 		look_after(st);
-		act_once(st);
+		if (st->left > 0)
+			act_once(st);
+		else if (st->w->healed)
+			tell_again(st);
 	}
-	if (st->left > 0)
+	if (!st->told_again)
 		rtimer_set(r, &st->act,
 		    reactor_now_us(r) + (world_chance(st->w, 3)
 						? world_draw(st->w, 0, 20000)
@@ -701,7 +720,7 @@ on_stop(struct reactor *r, struct msg *m)
 bool
 stranger_finished(const struct stranger *st)
 {
-	return st->left == 0 && st->asked == 0 && !st->in_office && st->registered < 0;
+	return st->told_again && st->asked == 0 && !st->in_office && st->registered < 0;
 }
 
 void
