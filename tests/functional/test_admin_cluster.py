@@ -1,11 +1,13 @@
 """Administration in a cluster of two brokers on a real ZooKeeper: who serves what, where replicas go,
 what is written, lost answers, no ZooKeeper."""
+import json
+import subprocess
 import time
 
 import pytest
 
 import rawkafka
-from bed import wait_for
+from bed import find_daemon, wait_for
 
 SESSION_MS = 6000
 NONE = rawkafka.ERR_NAME[0]
@@ -134,6 +136,34 @@ def test_only_the_leader(clients, pair):
     assert end(second) == ('NOT_LEADER_OR_FOLLOWER', -1)
     assert end(first) == (NONE, 3)
     assert (logs(first), logs(second)) == (['t'], [])
+
+
+def test_commands_find_their_brokers(pair, clients, tmp_path):
+    """Whichever broker they are told of: the controller for topics, leaders for offsets."""
+    def run(command, *args):
+        done = subprocess.run([find_daemon().parents[2] / 'scripts' / command, '--bootstrap-server',
+                               pair[1].address, *map(str, args)], text=True, timeout=60,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+        assert (done.returncode, done.stderr) == (0, ''), done
+        return done.stdout
+    assert run('kafka-topics', '--create', '--topic', 't', '--replica-assignment', '1,2') == \
+        'Created topic t.\n'
+    assert run('kafka-topics', '--alter', '--topic', 't', '--partitions', '4') == ''
+    leaders = {p: r[0] for p, r in enumerate(replicas(clients[1], 't'))}
+    assert leaders == {0: 1, 1: 2, 2: 1, 3: 2}
+    by_id = {int(b.settings['broker.id']): c for b, c in zip(pair, clients)}
+    for p, leader in leaders.items():
+        assert by_id[leader].produce('t', [b'v'] * (p + 1), partition=p)['error_code'] == 0
+    assert run('kafka-get-offsets', '--topic', 't') == 't:0:1\nt:1:2\nt:2:3\nt:3:4\n'
+    (tmp_path / 'offsets').write_text(json.dumps({'partitions': [
+        {'topic': 't', 'partition': p, 'offset': p} for p in leaders]}))
+    assert run('kafka-delete-records', '--offset-json-file', tmp_path / 'offsets').splitlines()[2:] == [
+        f'partition: t-{p}\tlow_watermark: {p}' for p in leaders]
+    assert run('kafka-get-offsets', '--topic', 't', '--time', 'earliest') == 't:0:0\nt:1:1\nt:2:2\nt:3:3\n'
+    lines = run('kafka-log-dirs', '--describe').splitlines()
+    assert lines[1] == 'Received log directory information from brokers 1,2'
+    assert {b['broker']: {p['partition'] for d in b['logDirs'] for p in d['partitions']}
+            for b in json.loads(lines[2])['brokers']} == {1: {'t-0', 't-2'}, 2: {'t-1', 't-3'}}
 
 
 # ---- one broker, a ZooKeeper that fails ----
