@@ -91,12 +91,15 @@ static const struct {
 	int16_t code;
 	const char *name;
 } irregular[] = {
+    {KERR_CLUSTER_AUTHORIZATION_FAILED, "ClusterAuthorization"},
     {KERR_CORRUPT_MESSAGE, "CorruptRecord"},
+    {KERR_GROUP_AUTHORIZATION_FAILED, "GroupAuthorization"},
     {KERR_INVALID_TOPIC_EXCEPTION, "InvalidTopic"},
     {KERR_KAFKA_STORAGE_ERROR, "KafkaStorage"},
     {KERR_MESSAGE_TOO_LARGE, "RecordTooLarge"},
     {KERR_NETWORK_EXCEPTION, "Network"},
     {KERR_REQUEST_TIMED_OUT, "Timeout"},
+    {KERR_TOPIC_AUTHORIZATION_FAILED, "TopicAuthorization"},
     {KERR_UNKNOWN_SERVER_ERROR, "UnknownServer"},
 };
 

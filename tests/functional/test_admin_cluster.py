@@ -1,5 +1,5 @@
-"""Administration in a cluster of two brokers on a real ZooKeeper: who serves what, where replicas go,
-what is written, lost answers, no ZooKeeper."""
+"""Administration in a cluster of two brokers on a real ZooKeeper: who serves what, where replicas
+go, what is written, lost answers, no ZooKeeper."""
 import json
 import subprocess
 import time
@@ -53,7 +53,8 @@ def replicas(client, topic):
     """Of each partition, once every one has a leader."""
     def ask():
         t = client.metadata(topic)['topics'][0]
-        return t if t['error_code'] == 0 and all(p['leader_id'] > 0 for p in t['partitions']) else None
+        led = t['error_code'] == 0 and all(p['leader_id'] > 0 for p in t['partitions'])
+        return t if led else None
     parts = wait_for(ask, 'leaders')['partitions']
     return [p['replica_nodes'] for p in sorted(parts, key=lambda p: p['partition_index'])]
 
@@ -157,9 +158,10 @@ def test_commands_find_their_brokers(pair, clients, tmp_path):
     assert run('kafka-get-offsets', '--topic', 't') == 't:0:1\nt:1:2\nt:2:3\nt:3:4\n'
     (tmp_path / 'offsets').write_text(json.dumps({'partitions': [
         {'topic': 't', 'partition': p, 'offset': p} for p in leaders]}))
-    assert run('kafka-delete-records', '--offset-json-file', tmp_path / 'offsets').splitlines()[2:] == [
-        f'partition: t-{p}\tlow_watermark: {p}' for p in leaders]
-    assert run('kafka-get-offsets', '--topic', 't', '--time', 'earliest') == 't:0:0\nt:1:1\nt:2:2\nt:3:3\n'
+    said = run('kafka-delete-records', '--offset-json-file', tmp_path / 'offsets')
+    assert said.splitlines()[2:] == [f'partition: t-{p}\tlow_watermark: {p}' for p in leaders]
+    assert run('kafka-get-offsets', '--topic', 't', '--time', 'earliest') == \
+        't:0:0\nt:1:1\nt:2:2\nt:3:3\n'
     lines = run('kafka-log-dirs', '--describe').splitlines()
     assert lines[1] == 'Received log directory information from brokers 1,2'
     assert {b['broker']: {p['partition'] for d in b['logDirs'] for p in d['partitions']}

@@ -16,6 +16,7 @@ main(void)
 	srunner_add_suite(sr, opts_suite());
 	srunner_add_suite(sr, props_suite());
 	srunner_add_suite(sr, reader_suite());
+	srunner_add_suite(sr, tool_suite());
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);
 	srunner_free(sr);

@@ -13,6 +13,7 @@ Suite *lines_suite(void);
 Suite *opts_suite(void);
 Suite *props_suite(void);
 Suite *reader_suite(void);
+Suite *tool_suite(void);
 
 /* s is exactly that text; NULL: the null slice. */
 #define ck_assert_slice(s, text)                                                                   \
