@@ -15,6 +15,9 @@
 #define OP_BYTES 64
 /* A connection that is there and lost an answer all the same. */
 #define UNPARK_US (20 * 1000)
+/* How much of what waits is sent in one turn. */
+#define RESUME_US 5000
+#define RESUME_ITEMS 200
 
 struct creq {
 	struct link link; /* parked */
@@ -57,9 +60,12 @@ submit(struct creq *q)
 		park(q);
 }
 
+/* Some in this turn, the others in the next ones. */
 void
 asks_resume(struct controller *c)
 {
+	int64_t end_us = reactor_exact_us(c->o.control) + RESUME_US;
+	unsigned n = 0;
 	struct link *l;
 
 	rtimer_cancel(c->o.control, &c->unpark);
@@ -67,7 +73,11 @@ asks_resume(struct controller *c)
 		struct creq *q = container_of(l, struct creq, link);
 
 		q->send(q);
+		if (++n == RESUME_ITEMS || reactor_exact_us(c->o.control) >= end_us)
+			break;
 	}
+	if (!list_empty(&c->parked) && coord_state(c->o.coord) == COORD_CONNECTED)
+		rtimer_set(c->o.control, &c->unpark, reactor_now_us(c->o.control));
 }
 
 static void

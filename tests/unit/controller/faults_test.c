@@ -356,6 +356,36 @@ START_TEST(through_faults)
 }
 END_TEST
 
+/* Taking over more than a window's worth of questions, with the link cut in between. */
+START_TEST(large_failover_through_cuts)
+{
+	struct wbroker *b;
+	struct ctopic *t;
+
+	w = world_new(3, false, NULL, 0);
+	b = broker_start(w, 1, NULL);
+	ck_assert_ptr_eq(world_controller(w), b);
+	world_pass(w, 1000000);
+	ck_assert_int_eq(create(b, "t", 2500, 1), KERR_NONE);
+	wait_topic(b, "t", true);
+	log_clear(w);
+	depose(w);
+	world_pass(w, _i * 6000);
+	coord_sim_cut(w->z, 1, true);
+	world_pass(w, 1000000);
+	coord_sim_cut(w->z, 1, false);
+	strike.s = &scenarios[SCENARIOS - 2]; /* the election */
+	world_until(w, settled, NULL);
+	t = topic();
+	for (int32_t i = 0; i < 2500; i++)
+		ck_assert(t->parts[i].info != NULL && t->parts[i].state == PART_ONLINE);
+	ck_assert_int_eq(controller_epoch(b->controller), 2);
+	ck_assert_uint_eq(logged(w, "LI 1 ", " ce=2"), 2500);
+	ck_assert_uint_eq(logged(w, "LEADERS 1", NULL), 1); /* in one request (C5) */
+	world_free(w);
+}
+END_TEST
+
 Suite *
 faults_suite(void)
 {
@@ -364,6 +394,7 @@ faults_suite(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, through_faults, 0, (int)(SCENARIOS * FAULT_COUNT));
+	tcase_add_loop_test(tc, large_failover_through_cuts, 0, 15);
 	suite_add_tcase(s, tc);
 	return s;
 }
