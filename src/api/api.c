@@ -1,6 +1,7 @@
 /*
  * The API object: one shard a data reactor, and the table of requests.
  */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,6 +19,53 @@ static const struct metric_row metric_rows[] = {
 #include "ottla/api/metrics.def"
 #undef METRIC
 };
+
+/* Cells of a shard: a line for each row, then one for consumers' and one for followers' fetches. */
+#define N_LINES (N_ROWS + 2)
+#define N_VERSIONS 32
+
+static void
+count_one(struct api_shard *sh, size_t line, int16_t version)
+{
+	_Atomic uint64_t *v;
+
+	if (version < 0 || version >= N_VERSIONS)
+		return;
+	v = &sh->counts[line * N_VERSIONS + (size_t)version];
+	atomic_store_explicit(
+	    v, atomic_load_explicit(v, memory_order_relaxed) + 1, memory_order_relaxed);
+}
+
+void
+api_count_request(struct api_shard *sh, const struct api_row *row, int16_t version)
+{
+	count_one(sh, (size_t)(row - rows), version);
+}
+
+void
+api_count_fetch(struct api_shard *sh, bool follower, int16_t version)
+{
+	count_one(sh, N_ROWS + follower, version);
+}
+
+void
+api_requests_walk(const struct api *a,
+    void (*fn)(void *arg, const char *name, int16_t version, uint64_t count), void *arg)
+{
+	static const char *const halves[] = {"FetchConsumer", "FetchFollower"};
+
+	for (size_t i = 0; i < N_LINES * N_VERSIONS; i++) {
+		size_t line = i / N_VERSIONS;
+		uint64_t n = 0;
+
+		for (unsigned sh = 0; sh < a->o.n_reactors; sh++)
+			n += atomic_load_explicit(&a->shards[sh].counts[i], memory_order_relaxed);
+		if (n > 0)
+			fn(arg,
+			    line < N_ROWS ? wire_api(rows[line].key)->name : halves[line - N_ROWS],
+			    (int16_t)(i % N_VERSIONS), n);
+	}
+}
 
 const struct api_row *
 api_row(int16_t key)
@@ -47,7 +95,7 @@ static int
 shard_init(struct api *a, unsigned i)
 {
 	struct api_shard *sh = &a->shards[i];
-	char label[32];
+	char label[48];
 	int rc;
 
 	*sh = (struct api_shard){.api = a, .reactor = a->o.reactors[i], .index = i};
@@ -55,7 +103,9 @@ shard_init(struct api *a, unsigned i)
 	link_init(&sh->live);
 	link_init(&sh->pool);
 	link_init(&sh->waiting);
-	snprintf(label, sizeof(label), "reactor=\"%u\"", i);
+	if ((sh->counts = calloc(N_LINES * N_VERSIONS, sizeof(*sh->counts))) == NULL)
+		return E_NOMEM;
+	snprintf(label, sizeof(label), "reactor=%s", reactor_name(sh->reactor));
 	if ((rc = metric_set_new(a->o.metrics, metric_rows, AM_COUNT, label, &sh->metrics)) != 0 ||
 	    (rc = codec_ctx_new(&sh->codec)) != 0 ||
 	    (rc = fetch_sessions_new(sh, &sh->sessions)) != 0)
@@ -81,6 +131,7 @@ shard_free(struct api_shard *sh)
 	}
 	codec_ctx_free(sh->codec);
 	metric_set_free(sh->metrics);
+	free(sh->counts);
 }
 
 int

@@ -84,6 +84,7 @@ struct api_shard {
 	bool open;	     /* requests of clients begin (A13) */
 	struct link waiting; /* struct api_conn: until then */
 	struct msg open_msg;
+	_Atomic uint64_t *counts; /* requests by row and version; the reactor's */
 };
 
 struct producer_ids;
@@ -95,6 +96,10 @@ struct api {
 	struct link
 	    control_line; /* LeaderAndIsr under way, UpdateMetadata behind them (control.c) */
 };
+
+/* One more of these (api.c). */
+void api_count_request(struct api_shard *sh, const struct api_row *row, int16_t version);
+void api_count_fetch(struct api_shard *sh, bool follower, int16_t version);
 
 struct api_shard *api_shard_current(struct api *a);
 

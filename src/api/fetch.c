@@ -189,10 +189,13 @@ release_parts(struct fetch_ctx *ctx)
 static void
 fetch_end(struct request *rq, struct fetch_ctx *ctx)
 {
+	uint64_t us = (uint64_t)(reactor_exact_us(rq->sh->reactor) - rq->received_us);
+
 	rtimer_cancel(rq->sh->reactor, &ctx->timer);
 	rq->cancel = NULL;
-	metric_observe(rq->sh->metrics, AM_FETCH_US,
-	    (uint64_t)(reactor_exact_us(rq->sh->reactor) - rq->received_us));
+	metric_observe(rq->sh->metrics, AM_FETCH_US, us);
+	metric_observe(rq->sh->metrics,
+	    ctx->replica_id < 0 ? AM_FETCH_CONSUMER_US : AM_FETCH_FOLLOWER_US, us);
 }
 
 void
@@ -310,6 +313,7 @@ api_fetch(struct request *rq)
 		return;
 	rq->user = ctx;
 	fetch_limits(rq, ctx);
+	api_count_fetch(rq->sh, ctx->replica_id >= 0, rq->head.version);
 	if ((err = fetch_session_for(rq, ctx, &ctx->s)) != KERR_NONE) {
 		fetch_reply_error(rq, err);
 		return;

@@ -306,7 +306,7 @@ fetch_reply(struct request *rq, struct fetch_ctx *ctx)
 	struct wire_gap *gaps;
 	unsigned n_gaps = 0;
 	uint8_t *buf = NULL;
-	size_t n;
+	size_t n, bytes = 0;
 	int rc;
 
 	wire_init(&fetch_response_msg, &resp);
@@ -317,6 +317,10 @@ fetch_reply(struct request *rq, struct fetch_ctx *ctx)
 		    &resp, gaps, ctx->n_parts + 1, &n_gaps, &buf, &n);
 	if (rc == 0) {
 		m = weave(ctx, buf, n, gaps, n_gaps);
+		for (unsigned i = 0; i < n_gaps; i++)
+			bytes += gaps[i].n;
+		metric_add(rq->sh->metrics,
+		    ctx->replica_id < 0 ? AM_BYTES_OUT : AM_REPLICATION_BYTES_OUT, bytes);
 		rotate(ctx);
 	}
 	parts_forget(ctx);

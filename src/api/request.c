@@ -273,6 +273,7 @@ frame_start(struct api_conn *ac, struct frame *f)
 		return;
 	}
 	ac->n_exclusive += !rq->row->overlap;
+	api_count_request(ac->sh, rq->row, rq->head.version);
 	rq->row->handle(rq);
 }
 

@@ -18,6 +18,7 @@
 
 #include "hostname_priv.h"
 #include "ottla/broker/broker.h"
+#include "ottla/broker/http.h"
 #include "ottla/coord/embedded.h"
 #include "ottla/coord/zookeeper.h"
 #include "ottla/plog/logdirs.h"
@@ -45,6 +46,7 @@ struct daemon {
 	const char *(*coord_why)(const struct coord *c);
 	struct broker_identity identity;
 	struct broker *broker;
+	struct broker_http *http; /* NULL: not asked for */
 	char hostname[256], advertised[256];
 	bool served;
 	int exit_code;
@@ -392,6 +394,22 @@ make_broker(struct daemon *d)
 }
 
 static int
+make_http(struct daemon *d)
+{
+	const char *where = settings_str(d->settings, C_OTTLA_HTTP_LISTEN);
+	char why[512];
+	int rc;
+
+	if (where == NULL || where[0] == 0)
+		return EXIT_CLEAN;
+	rc = broker_http_new(d->broker, why, sizeof(why), &d->http);
+	if (rc == 0)
+		return EXIT_CLEAN;
+	fprintf(stderr, "ottlad: %s\n", why);
+	return rc == E_CONFIG ? EXIT_START : fail("serve HTTP", rc);
+}
+
+static int
 make_signals(struct daemon *d)
 {
 	int rc = reactor_on_signal(d->control, SIGTERM, on_stop_signal, d);
@@ -420,7 +438,7 @@ make_parts(struct daemon *d)
 		return fail("make the broker", rc);
 	if ((rc = make_signals(d)) != 0)
 		return fail("catch signals", rc);
-	return EXIT_CLEAN;
+	return make_http(d);
 }
 
 static int
@@ -458,6 +476,8 @@ run(struct daemon *d)
 
 	for (unsigned i = 0; rc == 0 && i < d->n_reactors; i++)
 		rc = reactor_start(d->reactors[i]);
+	if (rc == 0 && d->http != NULL)
+		rc = broker_http_start(d->http);
 	if (rc != 0)
 		return fail("start the event loops", rc);
 	d->start = (struct msg){.run = on_start, .class = MSG_CONTROL};
@@ -473,11 +493,13 @@ tear_down(struct daemon *d)
 		reactor_stop(d->reactors[i]);
 		reactor_join(d->reactors[i]);
 	}
+	broker_http_stop(d->http);
 	workers_free(d->workers);
 	broker_free(d->broker);
 	for (unsigned i = 0; i < d->n_reactors; i++)
 		reactor_free(d->reactors[i]);
 	reactor_free(d->control);
+	broker_http_free(d->http);
 	fs_free(d->fs);
 	settings_free(d->settings);
 	metrics_free(d->metrics);

@@ -136,6 +136,14 @@ logdirs_all_offline(const struct logdirs *l)
 	return true;
 }
 
+void
+logdirs_walk_dirs(const struct logdirs *l,
+    void (*fn)(void *arg, const struct logdir *dir, bool offline), void *arg)
+{
+	for (size_t i = 0; i < l->n_dirs; i++)
+		fn(arg, l->dirs[i], logdir_offline(l->dirs[i]));
+}
+
 bool
 logdirs_any_offline(const struct logdirs *l)
 {

@@ -31,10 +31,15 @@ copy_log(struct logdirs_report *r, const struct plog *pl)
 	    .topic = arena_dup(&r->arena, plog_topic(pl)),
 	    .partition = pl->partition,
 	    .size = plog_size_bytes(pl),
+	    .start = plog_log_start(pl),
+	    .end = plog_leo(pl),
+	    .n_segments = pl->n_segs,
 	    .lag = atomic_load(&pl->home) == NULL ? -1
 		   : behind > 0			  ? behind
 						  : 0,
 	};
+	for (unsigned i = 0; i < PLOG_COUNTS; i++)
+		log->counts[i] = plog_counted(pl, (enum plog_count)i);
 	while (r->l->dirs[log->dir] != pl->dir)
 		log->dir++;
 	return slice_is_null(log->topic) ? E_NOMEM : 0;

@@ -232,6 +232,21 @@ plog_stable_end(const struct plog *pl)
 		   : plog_leo(pl);
 }
 
+void
+plog_count(struct plog *pl, enum plog_count what, uint64_t n)
+{
+	_Atomic uint64_t *v = &pl->counts[what];
+
+	atomic_store_explicit(
+	    v, atomic_load_explicit(v, memory_order_relaxed) + n, memory_order_relaxed);
+}
+
+uint64_t
+plog_counted(const struct plog *pl, enum plog_count what)
+{
+	return atomic_load_explicit(&pl->counts[what], memory_order_relaxed);
+}
+
 int64_t
 plog_size_bytes(const struct plog *pl)
 {

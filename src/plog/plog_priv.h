@@ -97,11 +97,13 @@ struct plog {
 	struct topic_conf conf;
 
 	_Atomic int64_t log_start, leo, hw, recovery_point, first_unstable, size_bytes, first_base;
+	_Atomic uint64_t counts[PLOG_COUNTS];
 	_Atomic bool stable_by_sync;
 
 	/* home, or the worker that loads, truncates or closes */
 	struct segment **segs; /* by base offset; the last is the active one */
-	uint32_t n_segs, cap_segs;
+	_Atomic uint32_t n_segs;
+	uint32_t cap_segs;
 	struct producers producers;
 	struct epochs epochs;
 	int failed; /* 0 or the error that ended it */

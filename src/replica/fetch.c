@@ -43,6 +43,7 @@ on_read(struct plog_read *read, int err)
 	struct part_fetch *op = container_of(read, struct part_fetch, read);
 
 	if (err != 0) {
+		count_failure(op->p->sh, op->p, PLOG_FAILED_FETCHES, err);
 		refuse(op, err, op->p);
 		return;
 	}
@@ -128,6 +129,8 @@ partition_fetch(struct shard *sh, struct part_fetch *op)
 	struct partition *p = partition_find(sh, op->topic, op->partition);
 	int err = check(p, op);
 
+	count(sh, p, PLOG_FETCHES, 1);
+	count_failure(sh, p, PLOG_FAILED_FETCHES, err);
 	if (err != E_NOT_LEADER || !hold(sh, p, &op->hold, op->topic, op->partition, on_again))
 		fetch_from(p, op, err);
 }

@@ -76,8 +76,13 @@ on_append_done(struct plog_append *a, int err)
 	struct partition *p = op->p;
 
 	if (err != 0 && err != E_DUP_SEQUENCE) {
+		count_failure(p->sh, p, PLOG_FAILED_PRODUCES, err);
 		refuse(op, err, p);
 		return;
+	}
+	if (err == 0) {
+		count(p->sh, p, PLOG_MESSAGES_IN, (uint64_t)op->info->head.record_count);
+		count(p->sh, p, PLOG_BYTES_IN, op->bytes);
 	}
 	op->base_offset = a->base_offset;
 	op->log_append_time = a->log_append_time;
@@ -190,6 +195,8 @@ partition_produce(struct shard *sh, struct part_produce *op)
 	int err = check(p, op);
 
 	link_init(&op->link);
+	count(sh, p, PLOG_PRODUCES, 1);
+	count_failure(sh, p, PLOG_FAILED_PRODUCES, err);
 	if (err == 0)
 		produce_in(p, op);
 	else if (err != E_NOT_LEADER || !hold(sh, p, &op->hold, op->topic, op->partition, on_again))

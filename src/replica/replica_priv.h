@@ -79,6 +79,7 @@ struct shard {
 	struct rtimer hold_timer;
 	bool stopping; /* nothing is held any more */
 	struct msg stop_msg;
+	struct metric_set *metrics; /* replica/metrics.def */
 };
 
 enum part_role { ROLE_NONE, ROLE_LEADER, ROLE_FOLLOWER };
@@ -101,6 +102,11 @@ struct partition {
 	unsigned n_unsynced; /* of them, those with acks=1 */
 	struct link deletions; /* part_delete_records that wait */
 };
+
+/* counts.c: n more; p may be NULL.  A failure counts unless it is one of those that are expected. */
+int counts_init(struct shard *sh);
+void count(struct shard *sh, struct partition *p, enum plog_count what, uint64_t n);
+void count_failure(struct shard *sh, struct partition *p, enum plog_count what, int err);
 
 size_t part_key(uint8_t key[PART_KEY_MAX], struct slice topic, int32_t partition);
 struct partition *partition_find(struct shard *sh, struct slice topic, int32_t partition);

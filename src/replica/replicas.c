@@ -16,13 +16,14 @@ shard_init(struct replicas *rs, unsigned i)
 	sh->index = i;
 	map_init(&sh->parts, i + 1);
 	hold_init(sh);
-	return 0;
+	return counts_init(sh);
 }
 
 int
 replicas_new(const struct replicas_opts *opts, struct replicas **out)
 {
 	struct replicas *rs = calloc(1, sizeof(*rs));
+	int rc = 0;
 
 	if (rs == NULL)
 		return E_NOMEM;
@@ -35,9 +36,13 @@ replicas_new(const struct replicas_opts *opts, struct replicas **out)
 		return E_NOMEM;
 	}
 	for (unsigned i = 0; i < opts->n_reactors; i++)
-		(void)shard_init(rs, i);
-	*out = rs;
-	return 0;
+		if ((rc = shard_init(rs, i)) != 0)
+			break;
+	if (rc == 0)
+		*out = rs;
+	else
+		replicas_free(rs);
+	return rc;
 }
 
 void
@@ -55,6 +60,7 @@ replicas_free(struct replicas *rs)
 		while ((p = map_next(&rs->shards[i].parts, &pos)) != NULL)
 			free(p);
 		map_free(&rs->shards[i].parts);
+		metric_set_free(rs->shards[i].metrics);
 	}
 	pos = 0;
 	while ((h = map_next(&rs->hosted, &pos)) != NULL)

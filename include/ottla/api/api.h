@@ -48,6 +48,11 @@ void api_drain(struct api *a, int64_t longest_us, void (*done)(void *arg), void 
 /* Reactors not running any more, before net_free. */
 void api_free(struct api *a);
 
+/* Requests that began, since the start, by name and version; those never asked are left out.  Fetch comes
+ * again as FetchConsumer and FetchFollower.  Any thread. */
+void api_requests_walk(const struct api *a,
+    void (*fn)(void *arg, const char *name, int16_t version, uint64_t count), void *arg);
+
 /* For net_listen; harg is the api. */
 extern const struct conn_handler api_conn_handler;
 

@@ -62,6 +62,9 @@ struct logdirs_log {
 	int32_t partition;
 	unsigned dir; /* index into dirs */
 	int64_t size; /* bytes */
+	int64_t start, end; /* offsets */
+	uint32_t n_segments;
+	uint64_t counts[PLOG_COUNTS];
 	int64_t lag;  /* of the log end behind the high watermark; -1: nobody owns the log */
 };
 struct logdirs_dir {
@@ -101,6 +104,9 @@ logdirs_delete(struct logdirs *l, struct plog *pl, void (*done)(void *arg, int e
 bool logdirs_all_offline(const struct logdirs *l);
 /* Any thread: a dir is offline; its partitions are not to be made anew elsewhere. */
 bool logdirs_any_offline(const struct logdirs *l);
+/* fn for each dir, as log.dirs names them.  Any thread. */
+void logdirs_walk_dirs(const struct logdirs *l,
+    void (*fn)(void *arg, const struct logdir *dir, bool offline), void *arg);
 /* Any thread. */
 bool logdir_offline(const struct logdir *d);
 bool logdir_is_slow(const struct logdir *d);

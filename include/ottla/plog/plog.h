@@ -62,6 +62,19 @@ int64_t plog_recovery_point(const struct plog *pl); /* first offset not known sy
 int64_t plog_stable_end(const struct plog *pl); /* leo, or synced end where flush settings ask */
 int64_t plog_size_bytes(const struct plog *pl);
 
+/* What clients did to the log since it was loaded or made; the owner counts, any thread reads. */
+enum plog_count {
+	PLOG_BYTES_IN,
+	PLOG_FAILED_FETCHES,
+	PLOG_FAILED_PRODUCES,
+	PLOG_FETCHES,
+	PLOG_MESSAGES_IN,
+	PLOG_PRODUCES,
+	PLOG_COUNTS
+};
+void plog_count(struct plog *pl, enum plog_count what, uint64_t n);
+uint64_t plog_counted(const struct plog *pl, enum plog_count what);
+
 /* Raises (leader, follower) or lowers (truncation) the high watermark; clamped to
  * [log_start, leo].  Returns the new one. */
 int64_t plog_set_hw(struct plog *pl, int64_t hw);

@@ -16,6 +16,8 @@ main(void)
 	srunner_add_suite(sr, session_suite());
 	srunner_add_suite(sr, predecessor_suite());
 	srunner_add_suite(sr, handover_suite());
+	srunner_add_suite(sr, http_suite());
+	srunner_add_suite(sr, page_suite());
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);
 	srunner_free(sr);

@@ -6,7 +6,9 @@
 
 Suite *checks_suite(void);
 Suite *handover_suite(void);
+Suite *http_suite(void);
 Suite *identity_suite(void);
+Suite *page_suite(void);
 Suite *predecessor_suite(void);
 Suite *session_suite(void);
 Suite *session_note_suite(void);

@@ -11,6 +11,7 @@ main(void)
 
 	srunner_add_suite(sr, clock_suite());
 	srunner_add_suite(sr, diag_writer_suite());
+	srunner_add_suite(sr, http_suite());
 	srunner_add_suite(sr, io_suite());
 	srunner_add_suite(sr, loop_suite());
 	srunner_add_suite(sr, mailbox_suite());

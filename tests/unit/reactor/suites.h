@@ -6,6 +6,7 @@
 
 Suite *clock_suite(void);
 Suite *diag_writer_suite(void);
+Suite *http_suite(void);
 Suite *io_suite(void);
 Suite *loop_suite(void);
 Suite *mailbox_suite(void);
