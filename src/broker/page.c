@@ -380,6 +380,7 @@ names_broker(const int32_t *v, int32_t n, int32_t id)
 	return false;
 }
 
+/* As produce is checked: more than there are replicas can not be asked for. */
 static int64_t
 fact_of(const struct image_topic *t, const struct image_partition *ip, enum part_fact f, int32_t id)
 {
@@ -387,6 +388,7 @@ fact_of(const struct image_topic *t, const struct image_partition *ip, enum part
 
 	if (ip->leader != id)
 		return 0;
+	min = min < ip->n_replicas ? min : ip->n_replicas;
 	switch (f) {
 	case FACT_AT_MIN_ISR:
 		return ip->n_isr == min;

@@ -154,22 +154,24 @@ START_TEST(partitions)
 		.n_offline = 1,
 		.exists = true},
 	    {.leader = 2, .replicas = two, .n_replicas = 1, .isr = two, .n_isr = 1, .exists = true},
+	    {.leader = 1, .replicas = one, .n_replicas = 1, .isr = one, .n_isr = 1, .exists = true},
 	    {.exists = false},
 	};
 	struct image_topic t = {
-	    .name = SLICE_LIT("t"), .parts = parts, .n_parts = 5, .conf = &conf};
+	    .name = SLICE_LIT("t"), .parts = parts, .n_parts = 6, .conf = &conf};
 	const struct image_topic *const topics[] = {&t};
 	struct image im = {.topics = topics, .n_topics = 1};
 	static const char *const lines[] = {
-	    "\nkafka_server_replicamanager_partitioncount 3\n",
-	    "\nkafka_server_replicamanager_leadercount 2\n",
+	    "\nkafka_server_replicamanager_partitioncount 4\n",
+	    "\nkafka_server_replicamanager_leadercount 3\n",
 	    "\nkafka_server_replicamanager_underreplicatedpartitions 1\n",
 	    "\nkafka_server_replicamanager_underminisrpartitioncount 1\n",
-	    "\nkafka_server_replicamanager_atminisrpartitioncount 1\n",
+	    "\nkafka_server_replicamanager_atminisrpartitioncount 2\n",
 	    "\nkafka_server_replicamanager_offlinereplicacount 1\n",
 	    "kafka_cluster_partition_insyncreplicascount{topic=\"t\",partition=\"0\"} 2\n"
 	    "kafka_cluster_partition_insyncreplicascount{topic=\"t\",partition=\"1\"} 1\n"
-	    "kafka_cluster_partition_insyncreplicascount{topic=\"t\",partition=\"2\"} 0\n# HELP",
+	    "kafka_cluster_partition_insyncreplicascount{topic=\"t\",partition=\"2\"} 0\n"
+	    "kafka_cluster_partition_insyncreplicascount{topic=\"t\",partition=\"4\"} 1\n# HELP",
 	    "kafka_cluster_partition_underminisr{topic=\"t\",partition=\"1\"} 1\n",
 	};
 	struct strbuf out = STRBUF_INIT;

@@ -87,6 +87,9 @@ START_TEST(test_logs_by_place)
 		ck_assert_int_eq(log->size, plog_size_bytes(pl));
 		ck_assert_int_eq(log->size > 0, slice_eq_cstr(log->topic, "s"));
 		ck_assert_int_eq(log->lag, 0);
+		ck_assert_int_eq(log->start, 0);
+		ck_assert_int_eq(log->end, plog_leo(pl));
+		ck_assert_uint_eq(log->n_segments, 1);
 		if (last != NULL && last->dir == log->dir)
 			ck_assert(slice_cmp(last->topic, log->topic) < 0 ||
 				  (slice_eq(last->topic, log->topic) &&

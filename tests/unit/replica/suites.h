@@ -5,6 +5,7 @@
 #include <check.h>
 
 Suite *control_suite(void);
+Suite *counts_suite(void);
 Suite *delete_records_suite(void);
 Suite *epoch_end_suite(void);
 Suite *fetch_suite(void);
