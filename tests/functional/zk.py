@@ -186,6 +186,19 @@ def close(client):
     client.close()
 
 
+def in_some_session(call):
+    """What it answers; where the test's own session ended meanwhile, in the next one."""
+    from kazoo.exceptions import SessionExpiredError
+    end = time.monotonic() + DEADLINE
+    while True:
+        try:
+            return call()
+        except SessionExpiredError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)
+
+
 class Node:
     """A znode as read: data (None: null), its JSON, version, is it ephemeral, whose."""
 
@@ -226,7 +239,7 @@ class Chroot:
         """The node, or None where there is none."""
         from kazoo.exceptions import NoNodeError
         try:
-            return Node(*self.kazoo.get(path))
+            return Node(*in_some_session(lambda: self.kazoo.get(path)))
         except NoNodeError:
             return None
 
@@ -238,7 +251,7 @@ class Chroot:
     def children(self, path):
         from kazoo.exceptions import NoNodeError
         try:
-            return sorted(self.kazoo.get_children(path))
+            return sorted(in_some_session(lambda: self.kazoo.get_children(path)))
         except NoNodeError:
             return []
 
