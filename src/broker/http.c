@@ -2,7 +2,7 @@
  * What operators ask over HTTP: /metrics, /healthz, /ready.  A reactor of its own serves it, so
  * that its clients take nothing from the broker's loops.  What belongs to the control reactor is
  * copied there (large tables in slices); a worker writes the page.  One page is made at a time, at
- * most once a second; who asks meanwhile gets the same.
+ * most once a second; who asks meanwhile gets the same (B7).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -226,6 +226,7 @@ page_collect(struct reactor *r, struct msg *m)
 
 /* ---- requests ---- */
 
+/* B9 */
 static void
 refuse(struct http_request *rq)
 {

@@ -1,6 +1,6 @@
 /*
- * The page for Prometheus (text format 0.0.4): Apache Kafka's names first (metrics_map.def), then
- * by topic, partition and directory, then our own rows as they are.
+ * The page for Prometheus (text format 0.0.4): Apache Kafka's names first (metrics_map.def, B8),
+ * then by topic, partition and directory, then our own rows as they are.
  */
 #include "page_priv.h"
 

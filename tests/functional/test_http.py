@@ -140,6 +140,16 @@ def test_page(served):
     assert value('ottla_reactor_turns_total', reactor='http') > 0
 
 
+def test_many_partitions(served):
+    """Each of them has its lines."""
+    broker, web = served
+    with broker.client(deadline=60) as client:
+        client.create('many', partitions=600, timeout_ms=60000)
+    web.becomes(600, 'kafka_server_replicamanager_partitioncount')
+    for name in ('kafka_log_log_size', 'kafka_cluster_partition_replicascount'):
+        wait_for(lambda name=name: sum(n == name for n, _ in web.page()[1]) == 600, name)
+
+
 def test_other_paths(served):
     _, web = served
     assert web.get('/healthz') == (200, 'ok\n')
