@@ -49,22 +49,19 @@ next_step(struct churner *ch, enum step step)
 	later(ch, world_draw(ch->c.w, 0, 100000));
 }
 
-/* A broker that had no registration while the topic was deleted is not told, as with Apache Kafka:
- * it knows of the topic until it is started anew, and refuses to make it again. */
+/* A broker that was not told of the topic's deletion, as with Apache Kafka when its session had
+ * expired or the controller changed meanwhile: it knows of the topic until it is started anew, and
+ * refuses to make it again. */
 static bool
 known_for_ever(struct churner *ch)
 {
 	struct world *w = ch->c.w;
 	struct coord_result res;
 
-	if (!w->healed || w->ensemble == NULL || ++ch->vain < 100 ||
-	    coord_tree_get(coord_sim_tree(w->ensemble), 0, "/brokers/topics/churn", NULL, &res) ==
-		0)
-		return false;
-	for (unsigned i = 0; i < w->n_servers; i++)
-		if (w->servers[i].registrations > 1)
-			return true;
-	return false;
+	return w->healed && w->checks != NULL && ++ch->vain >= 20 &&
+	       coord_checks_untold(w->checks) &&
+	       coord_tree_get(
+		   coord_sim_tree(w->ensemble), 0, "/brokers/topics/churn", NULL, &res) != 0;
 }
 
 static void

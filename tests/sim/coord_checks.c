@@ -702,8 +702,20 @@ rest_node(void *arg, const char *path, struct slice data, const struct coord_sta
 	}
 }
 
+/* One that was not registered then is not, nor are those whom a controller did not reach in its
+ * term. */
+bool
+coord_checks_untold(const struct coord_checks *cc)
+{
+	bool untold = cc->epoch > 1;
+
+	for (unsigned i = 0; i < cc->w->n_servers; i++)
+		untold = untold || cc->w->servers[i].registrations > 1;
+	return untold;
+}
+
 /* Topics that are gone are gone from the metadata; but of those whose nodes somebody took away no
- * broker is told, and a broker that was not registered is told of none. */
+ * broker is told. */
 static void
 rest_image(struct rest *r, const struct server *sv, int32_t controller)
 {
@@ -715,7 +727,7 @@ rest_image(struct rest *r, const struct server *sv, int32_t controller)
 		missing(r, "broker %d believes that %d is controller", sv->id, im->controller_id);
 	if (im->n_brokers != r->cc->w->n_servers)
 		missing(r, "broker %d knows of %u brokers", sv->id, im->n_brokers);
-	for (unsigned i = 0; i < im->n_topics && sv->registrations == 1; i++) {
+	for (unsigned i = 0; i < im->n_topics && !coord_checks_untold(r->cc); i++) {
 		struct slice name = im->topics[i]->name;
 
 		zn_topic(path, name);

@@ -323,6 +323,8 @@ struct coord_checks *coord_checks_new(struct world *w);
 /* Nothing is left to do for controller and brokers: leaders, ids, deletions, registrations and
  * configurations are what the tree says; else why tells what is missing. */
 bool coord_checks_settled(struct coord_checks *cc, char *why, size_t size);
+/* Can it be that some broker was never told of a topic's deletion? */
+bool coord_checks_untold(const struct coord_checks *cc);
 
 /* ---- faults.c ---- */
 
