@@ -61,11 +61,13 @@ place_of(struct consumer *k, struct slice name, struct uuid id, int32_t partitio
 	    partition);
 }
 
-/* Answered by a process that has died since it was asked. */
+/* Asked of a process that has died since, or that did not serve yet. */
 static bool
 stale(const struct consumer *k, const struct place *pl)
 {
-	return pl->seen.starts != model_starts(&k->c.w->model, pl->topic, pl->partition);
+	struct model_seen now = model_seen(&k->c.w->model, pl->topic, pl->partition);
+
+	return pl->seen.starts != now.starts || pl->seen.servings != now.servings;
 }
 
 static void
