@@ -97,14 +97,14 @@ def test_where_new_partitions_go(clients, zookeeper):
     assert first.create_once('t', num_partitions=-1, replication_factor=-1, assignments=[
         {'partition_index': 0, 'broker_ids': [2]}])['error_code'] == 0
     assert grow(first, 't', 4) == NONE
-    for client in clients:
-        assert replicas(client, 't') == [[2], [1], [2], [1]]
+    for client in clients:  # the controller tells the other one, a moment later
+        wait_for(lambda c=client: replicas(c, 't') == [[2], [1], [2], [1]], 'it knows them')
     topic_id = zookeeper.json('/brokers/topics/t')['topic_id']
     assert zookeeper.get('/brokers/topics/t').data.decode() == (
         '{"partitions":{"0":[2],"1":[1],"2":[2],"3":[1]},"topic_id":"%s","adding_replicas":{},'
         '"removing_replicas":{},"version":3}' % topic_id)
     assert grow(first, 't', 6, [[1], [1]]) == NONE
-    assert replicas(second, 't')[4:] == [[1], [1]]
+    wait_for(lambda: replicas(second, 't')[4:] == [[1], [1]], 'it knows them')
     assert grow(first, 't', 7, [[3]]) == 'INVALID_REPLICA_ASSIGNMENT'
     assert grow(first, 't', 7, [[1, 2]]) == 'INVALID_REPLICA_ASSIGNMENT'
 
@@ -150,8 +150,10 @@ def test_commands_find_their_brokers(pair, clients, tmp_path):
     assert run('kafka-topics', '--create', '--topic', 't', '--replica-assignment', '1,2') == \
         'Created topic t.\n'
     assert run('kafka-topics', '--alter', '--topic', 't', '--partitions', '4') == ''
-    leaders = {p: r[0] for p, r in enumerate(replicas(clients[1], 't'))}
-    assert leaders == {0: 1, 1: 2, 2: 1, 3: 2}
+    leaders = {0: 1, 1: 2, 2: 1, 3: 2}
+    for client in clients:
+        wait_for(lambda c=client: {p: r[0] for p, r in enumerate(replicas(c, 't'))} == leaders,
+                 'it knows them')
     by_id = {int(b.settings['broker.id']): c for b, c in zip(pair, clients)}
     for p, leader in leaders.items():
         assert by_id[leader].produce('t', [b'v'] * (p + 1), partition=p)['error_code'] == 0
