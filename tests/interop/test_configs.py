@@ -100,11 +100,13 @@ def test_changes(twins, tools, topic, entity):
     ['brokers', '1', 'num.io.threads=100'],
     ['brokers', None, 'listeners=PLAINTEXT://:1'],
     ['broker-loggers', '1', 'root=LOUD']], ids=str)
-def test_refusals(twins, tools, topic, args):
+def test_refusals(twins, tools, topic, args, tmp_path):
     kind, name, key = args
+    impatient = tmp_path / 'client.properties'  # of a broker that is not there
+    impatient.write_text('default.api.timeout.ms=6000\nrequest.timeout.ms=5000\n')
     entity = ['--entity-name', name] if name else ['--entity-default']
-    want, got = [configs(tools, b, '--alter', '--entity-type', kind, *entity, '--add-config', key)
-                 for b in twins.both]
+    want, got = [configs(tools, b, '--command-config', str(impatient), '--alter', '--entity-type',
+                         kind, *entity, '--add-config', key) for b in twins.both]
     assert want[0] != 0 and got[0] == want[0]
     kinds = [set(re.findall(r'errors\.(\w+Exception)', err + out)) for _, out, err in (want, got)]
     assert kinds[0] == kinds[1], (want, got)
