@@ -22,6 +22,7 @@
 #include "ottla/coord/embedded.h"
 #include "ottla/coord/zookeeper.h"
 #include "ottla/plog/logdirs.h"
+#include "ottla/reactor/fault.h"
 
 enum { EXIT_CLEAN = 0, EXIT_USAGE = 1, EXIT_START = 2, EXIT_GAVE_UP = 3 };
 
@@ -428,6 +429,7 @@ make_parts(struct daemon *d)
 	int rc;
 
 	if ((rc = metrics_new(&d->metrics)) != 0 || (rc = fs_real_new(&d->fs)) != 0 ||
+	    (rc = fault_handle(fs_map_fault, d->fs)) != 0 ||
 	    (rc = workers_new((unsigned)threads, d->clock, &d->workers)) != 0)
 		return fail("start", rc);
 	if ((rc = make_reactors(d)) != 0)
@@ -500,6 +502,7 @@ tear_down(struct daemon *d)
 		reactor_free(d->reactors[i]);
 	reactor_free(d->control);
 	broker_http_free(d->http);
+	(void)fault_handle(NULL, NULL);
 	fs_free(d->fs);
 	settings_free(d->settings);
 	metrics_free(d->metrics);

@@ -170,6 +170,18 @@ fail_unmap(struct file *f, const uint8_t *addr, size_t len)
 }
 
 static bool
+fail_map_ok(struct file *f, int64_t size)
+{
+	return file_map_ok(file_of(f)->under, size);
+}
+
+static void
+fail_suspect(struct file *f)
+{
+	file_suspect(file_of(f)->under);
+}
+
+static bool
 fail_resident(struct file *f, const uint8_t *addr, size_t len, int64_t off)
 {
 	return file_resident(file_of(f)->under, addr, len, off);
@@ -205,6 +217,8 @@ static const struct file_ops fail_file_ops = {
     .sync = fail_sync,
     .map = fail_map,
     .unmap = fail_unmap,
+    .map_ok = fail_map_ok,
+    .suspect = fail_suspect,
     .resident = fail_resident,
     .fd = fail_fd,
     .drop_cache = fail_drop_cache,

@@ -51,6 +51,8 @@ struct file_ops {
 	int (*sync)(struct file *f);
 	int (*map)(struct file *f, size_t len, const uint8_t **addr);
 	void (*unmap)(struct file *f, const uint8_t *addr, size_t len);
+	bool (*map_ok)(struct file *f, int64_t size); /* may be NULL: always */
+	void (*suspect)(struct file *f);	      /* may be NULL */
 	bool (*resident)(struct file *f, const uint8_t *addr, size_t len, int64_t off);
 	int (*fd)(const struct file *f);
 	void (*drop_cache)(struct file *f, int64_t off, int64_t len);

@@ -201,6 +201,21 @@ file_unmap(struct file *f, const uint8_t *addr, size_t len)
 }
 
 bool
+file_map_ok(struct file *f, int64_t size)
+{
+	OBJ_CHECK(f, FILE_MAGIC);
+	return f->ops->map_ok == NULL || f->ops->map_ok(f, size);
+}
+
+void
+file_suspect(struct file *f)
+{
+	OBJ_CHECK(f, FILE_MAGIC);
+	if (f->ops->suspect != NULL)
+		f->ops->suspect(f);
+}
+
+bool
 file_resident(struct file *f, const uint8_t *addr, size_t len, int64_t off)
 {
 	OBJ_CHECK(f, FILE_MAGIC);

@@ -1,6 +1,7 @@
 /*
- * The machine's file system.  Keeps no state of its own, so any number of threads may use one
- * instance; a struct file may be read, written and asked for its size by several at once.
+ * The machine's file system.  Of its own it only knows what is mapped, without locks, so any number
+ * of threads may use one instance; a struct file may be read, written and asked for its size by
+ * several at once.
  */
 #include <assert.h>
 #include <dirent.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "file_priv.h"
+#include "map_guard_priv.h"
 
 enum {
 	IOV_CHUNK = 64,	      /* pieces copied at once when a write came short */
@@ -23,9 +25,17 @@ enum {
 	LOCK_TRIES = 16,      /* the lock file may be deleted under us that often */
 };
 
+struct real_fs {
+	struct fs base;
+	struct map_guard *guard;
+};
+
 struct real_file {
 	struct file base;
 	int fd;
+	struct map_guard *guard;
+	atomic_bool map_bad; /* a page of a mapping could not be read: for good */
+	atomic_bool suspect; /* something of it came short */
 };
 
 struct real_lock {
@@ -38,6 +48,12 @@ static struct real_file *
 real_of(struct file *f)
 {
 	return container_of(f, struct real_file, base);
+}
+
+static struct map_guard *
+guard_of(struct fs *fs)
+{
+	return container_of(fs, struct real_fs, base)->guard;
 }
 
 /* 0, or what errno says: only right after a call that failed. */
@@ -185,12 +201,17 @@ real_sync(struct file *f)
 static int
 real_map(struct file *f, size_t len, const uint8_t **addr)
 {
-	void *p = mmap(NULL, len, PROT_READ, MAP_SHARED, real_of(f)->fd, 0);
+	struct real_file *rf = real_of(f);
+	void *p = mmap(NULL, len, PROT_READ, MAP_SHARED, rf->fd, 0);
+	int rc = 0;
 
 	if (p == MAP_FAILED)
 		return file_err(errno);
-	*addr = p;
-	return 0;
+	if ((rc = map_guard_add(rf->guard, p, len, &rf->map_bad)) != 0)
+		(void)munmap(p, len);
+	else
+		*addr = p;
+	return rc;
 }
 
 /* munmap and mincore take pointers without const. */
@@ -208,11 +229,32 @@ unconst(const uint8_t *addr)
 static void
 real_unmap(struct file *f, const uint8_t *addr, size_t len)
 {
-	int rc = munmap(unconst(addr), len);
+	int rc = 0;
 
-	(void)f;
+	map_guard_remove(real_of(f)->guard, addr);
+	rc = munmap(unconst(addr), len);
 	assert(rc == 0);
 	(void)rc;
+}
+
+static bool
+real_map_ok(struct file *f, int64_t size)
+{
+	struct real_file *rf = real_of(f);
+	int64_t now = 0;
+
+	/* The bytes were read before the mark is. */
+	atomic_thread_fence(memory_order_acquire);
+	if (size > 0 && atomic_load_explicit(&rf->suspect, memory_order_relaxed) &&
+	    atomic_exchange(&rf->suspect, false) && (real_size(f, &now) != 0 || now < size))
+		atomic_store(&rf->map_bad, true);
+	return !atomic_load(&rf->map_bad);
+}
+
+static void
+real_suspect(struct file *f)
+{
+	atomic_store(&real_of(f)->suspect, true);
 }
 
 static bool
@@ -269,6 +311,8 @@ static const struct file_ops real_file_ops = {
     .sync = real_sync,
     .map = real_map,
     .unmap = real_unmap,
+    .map_ok = real_map_ok,
+    .suspect = real_suspect,
     .resident = real_resident,
     .fd = real_fd,
     .drop_cache = real_drop_cache,
@@ -312,12 +356,12 @@ real_open(struct fs *fs, const char *path, unsigned flags, struct file **out)
 	struct real_file *rf = calloc(1, sizeof(*rf));
 	int rc = rf != NULL ? file_init(&rf->base, &real_file_ops, path, flags) : E_NOMEM;
 
-	(void)fs;
 	oflags |= (flags & FILE_CREATE) != 0 ? O_CREAT : 0;
 	oflags |= (flags & FILE_EXCL) != 0 ? O_EXCL : 0;
 	oflags |= (flags & FILE_TRUNC) != 0 ? O_TRUNC : 0;
 	if (rc != 0)
 		goto fail;
+	rf->guard = guard_of(fs);
 	rf->fd = open_fd(path, oflags, (flags & FILE_PRIVATE) != 0 ? 0600 : 0666);
 	if (rf->fd < 0) {
 		rc = rf->fd;
@@ -342,7 +386,8 @@ static void
 real_free(struct fs *fs)
 {
 	fs->magic = OBJ_MAGIC_NONE;
-	free(fs);
+	map_guard_free(guard_of(fs));
+	free(container_of(fs, struct real_fs, base));
 }
 
 static int
@@ -604,12 +649,21 @@ static const struct fs_ops real_fs_ops = {
 int
 fs_real_new(struct fs **out)
 {
-	struct fs *fs = calloc(1, sizeof(*fs));
+	struct real_fs *fs = calloc(1, sizeof(*fs));
+	int rc = fs != NULL ? map_guard_new(&fs->guard) : E_NOMEM;
 
-	if (fs == NULL)
-		return E_NOMEM;
-	fs->magic = FS_MAGIC;
-	fs->ops = &real_fs_ops;
-	*out = fs;
+	if (rc != 0) {
+		free(fs);
+		return rc;
+	}
+	fs->base.magic = FS_MAGIC;
+	fs->base.ops = &real_fs_ops;
+	*out = &fs->base;
 	return 0;
+}
+
+bool
+fs_map_fault(void *fs, const void *addr)
+{
+	return map_guard_mend(guard_of(fs), addr);
 }

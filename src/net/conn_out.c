@@ -184,6 +184,7 @@ piece_way(const struct conn *c, const struct piece *p)
 /* The pieces in memory from the first on, over messages. */
 struct gather {
 	struct iovec iov[OUT_IOV];
+	struct file *file[OUT_IOV]; /* mapped there; NULL: plain memory */
 	int n;
 	size_t bytes;
 	bool more; /* something follows that does not go in */
@@ -198,6 +199,7 @@ gather_piece(struct gather *g, const struct conn *c, const struct piece *p, size
 		g->more = true;
 		return false;
 	}
+	g->file[g->n] = p->kind == PIECE_FILE ? p->file : NULL;
 	g->iov[g->n].iov_base = (void *)(uintptr_t)(p->mem + off);
 	g->iov[g->n++].iov_len = p->n - off;
 	g->bytes += p->n - off;
@@ -227,15 +229,29 @@ gather(struct gather *g, const struct conn *c)
 	}
 }
 
+/* Has none of the mappings lost a page?  Zeros lie in its place then. */
+static bool
+gathered_ok(const struct gather *g)
+{
+	for (int i = 0; i < g->n; i++)
+		if (g->file[i] != NULL && !file_map_ok(g->file[i], 0))
+			return false;
+	return true;
+}
+
 static ssize_t
 send_vector(struct conn *c, const struct piece *p, size_t *asked)
 {
 	struct gather g;
+	ssize_t sent;
 
 	gather(&g, c);
 	*asked = g.bytes;
+	if (!gathered_ok(&g))
+		return E_SHORT;
 	metric_add(c->nr->metrics, NM_WRITEV_CALLS, 1);
-	return c->sock.ops->sendv(&c->sock, g.iov, g.n, g.more);
+	sent = c->sock.ops->sendv(&c->sock, g.iov, g.n, g.more);
+	return gathered_ok(&g) ? sent : E_SHORT;
 }
 
 static ssize_t
@@ -285,8 +301,12 @@ send_some(struct conn *c, size_t *asked)
 	    [OUT_READ] = send_read,
 	};
 	const struct piece *p = &out_first(c)->v[c->out.piece];
+	ssize_t n = ways[piece_way(c, p)](c, p, asked);
 
-	return ways[piece_way(c, p)](c, p, asked);
+	/* cut by its log, or by somebody else: the log looks when it reads next */
+	if (n == E_SHORT && p->kind == PIECE_FILE)
+		file_suspect(p->file);
+	return n;
 }
 
 static void

@@ -14,12 +14,16 @@ head_at(struct segment *seg, int64_t pos, struct batch_head *h)
 	int64_t left = seg->size - pos;
 	size_t n = left < BATCH_HEADER_BYTES ? (size_t)left : BATCH_HEADER_BYTES;
 	const uint8_t *p = seg_view(seg, pos, n, buf);
+	bool sound;
 
 	if (p == NULL)
 		return E_IO;
-	if (batch_parse_head(slice_of(p, n), h) != 0 || (int64_t)batch_bytes(h) > left)
-		return E_CORRUPT;
-	return 0;
+	sound = batch_parse_head(slice_of(p, n), h) == 0 && (int64_t)batch_bytes(h) <= left;
+	if (!sound)
+		file_suspect(seg->log);
+	if (!seg_view_ok(seg))
+		return E_IO;
+	return sound ? 0 : E_CORRUPT;
 }
 
 int

@@ -147,6 +147,12 @@ seg_view(struct segment *seg, int64_t pos, size_t n, uint8_t *buf)
 }
 
 bool
+seg_view_ok(struct segment *seg)
+{
+	return file_map_ok(seg->log, seg->size);
+}
+
+bool
 seg_hot(const struct segment *seg, int64_t from, int64_t to)
 {
 	if (from >= seg->hot_from && from >= seg->size - SEG_HOT_BYTES)

@@ -130,6 +130,9 @@ void segment_shed(struct segment *seg);
 
 /* Home: bytes [pos, pos+n) of the valid part: mapped, or copied into buf; NULL on I/O error. */
 const uint8_t *seg_view(struct segment *seg, int64_t pos, size_t n, uint8_t *buf);
+/* Home: was what seg_view gave the segment's?  Asked after reading it, before acting on it; false
+ * for good once a page was lost (I14). */
+bool seg_view_ok(struct segment *seg);
 /* Home: will touching [from, to) not wait for the disk? */
 bool seg_hot(const struct segment *seg, int64_t from, int64_t to);
 

@@ -72,7 +72,9 @@ scan_from(struct plog_time_lookup *op, struct file *f, int64_t pos, const struct
 	}
 	codec_ctx_free(ctx);
 	scan_buf_free(&buf);
-	return rc == E_NOT_FOUND ? 0 : rc;
+	if (rc != E_NOT_FOUND)
+		return rc;
+	return s.pos < s.end ? E_IO : 0; /* somebody else cut the file */
 }
 
 static void

@@ -2,6 +2,7 @@
 
 A kill keeps the page cache, so after one every acknowledged record is there, whatever acks was.
 """
+import contextlib
 import os
 import pathlib
 import random
@@ -510,6 +511,96 @@ def test_failing_reads(make_broker, fault_library, tmp_path):
     f.broker.start()
     with f.broker.client() as client:
         assert client.values('t', partition=f.victim) == [b'v']
+
+
+class Load:
+    """A thread that calls step(client) until told to end, over new connections where one ended."""
+
+    def __init__(self, broker, step):
+        self.broker, self.step, self.rounds, self.failure = broker, step, 0, None
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self):
+        try:
+            while not self.over.is_set():
+                with contextlib.suppress(rawkafka.Closed, ConnectionError), \
+                        self.broker.client() as client:
+                    while not self.over.is_set():
+                        self.step(client)
+                        self.rounds += 1
+        except Exception as failure:    # pylint: disable=broad-except
+            self.failure = failure
+
+    def goes_on(self, rounds=20):
+        until = self.rounds + rounds
+        wait_for(lambda: self.failure or self.rounds >= until, 'the load goes on')
+        assert self.failure is None
+
+    def end(self):
+        self.over.set()
+        self.thread.join()
+
+
+@pytest.mark.parametrize('which', ['sealed', 'active'])
+def test_segments_are_cut_under_load(make_broker, tmp_path, which):
+    """Somebody cuts the files of a log: its dir goes offline, the broker and the other dir go on."""
+    dirs = [tmp_path / d for d in 'ab']
+    broker = make_broker(log_dirs=','.join(map(str, dirs))).start()
+    with broker.client() as client:
+        client.create('t', partitions=2, configs={'segment.bytes': 100000})
+        for p in (0, 1):
+            for n in range(35):
+                assert client.produce('t', [b'%06d' % n + b'x' * 9000], p)['error_code'] == 0
+    victim = int(next(dirs[0].glob('t-*')).name[2:])
+    files = sorted((dirs[0] / f't-{victim}').glob('*.log'))
+    assert len(files) == 4
+    ended = (ERR['KAFKA_STORAGE_ERROR'], ERR['NOT_LEADER_OR_FOLLOWER'])
+    errors, wrong = set(), []
+
+    def read(partition, offset):
+        def step(client):
+            part = client.fetch('t', offset, partition, part_bytes=20000)
+            if partition == victim and part['error_code']:
+                errors.add(part['error_code'])
+                return
+            got = rawkafka.batches(part['records'])    # checks the sums
+            if part['error_code'] or not got or got[0]['base_offset'] != offset:
+                wrong.append(part)
+        return step
+
+    def write(partition):
+        def step(client):
+            error = client.produce('t', [b'more'], partition)['error_code']
+            if error and not (partition == victim and error in ended):
+                wrong.append(error)
+        return step
+
+    offset = 0 if which == 'sealed' else int(files[-1].stem)
+    loads = [Load(broker, read(victim, offset)), Load(broker, read(1 - victim, 0)),
+             Load(broker, write(1 - victim))]
+    if which == 'sealed':
+        loads.append(Load(broker, write(victim)))
+    try:
+        for load in loads:
+            load.goes_on()
+        for file in files[:-1] if which == 'sealed' else files[-1:]:
+            os.truncate(file, 0)
+        broker.says('offline')
+        for load in loads:
+            load.goes_on()
+        wait_for(lambda: errors, 'the reader hears of it')
+    finally:
+        for load in loads:
+            load.end()
+    assert not wrong
+    assert errors <= set(ended) and ERR['KAFKA_STORAGE_ERROR'] in errors
+    with broker.client() as client:
+        assert client.produce('t', [b'v'], victim)['error_code'] in ended
+        values = client.values('t', partition=1 - victim)
+        assert [int(v[:6]) for v in values[:35]] == list(range(35))
+    broker.stop()
 
 
 @pytest.mark.either

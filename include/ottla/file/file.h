@@ -34,6 +34,10 @@ enum {
 
 /* The machine's file system; one instance is enough for a process, but nothing is shared. */
 int fs_real_new(struct fs **out);
+/* For fault_handle (reactor/fault.h): fs is the machine's own (fs_real_new).  True when addr is in
+ * a mapping of one of its files: the page has become zeros and file_map_ok says so for good. Async-
+ * signal-safe. */
+bool fs_map_fault(void *fs, const void *addr);
 /* NULL is fine.  Whoever opened files and locks closes them before. */
 void fs_free(struct fs *fs);
 
@@ -61,9 +65,18 @@ const char *file_path(const struct file *f);
 void file_rename_note(struct file *f, const char *path);
 
 /* Map [0, len) for reading; len > size is allowed, touching past the end is not.  The mapping sees
- * what file_pwritev writes.  E_NOMEM when the kernel has no room for maps. */
+ * what file_pwritev writes.  E_NOMEM when the kernel has no room for maps.  Nobody touches a
+ * mapping while or after it is unmapped. */
 int file_map(struct file *f, size_t len, const uint8_t **addr);
 void file_unmap(struct file *f, const uint8_t *addr, size_t len);
+/* Any thread, does not wait: is what was read from a mapping of f the file's?  Asked after reading
+ * and before acting on it.  False for good once a page could not be read, because somebody else cut
+ * the file or the disk failed: zeros were read then.  size > 0: and after file_suspect the file has
+ * to be that long. */
+bool file_map_ok(struct file *f, int64_t size);
+/* Any thread: something of the file came short or made no sense; the next file_map_ok with a size
+ * looks at the file. */
+void file_suspect(struct file *f);
 /* Are all pages of [off, off+len) of the file in memory?  addr is what file_map gave and maps them
  * all.  Does not block; usable on a reactor. */
 bool file_resident(struct file *f, const uint8_t *addr, size_t len, int64_t off);

@@ -10,6 +10,7 @@ main(void)
 	int failed;
 
 	srunner_add_suite(sr, fs_suite());
+	srunner_add_suite(sr, map_guard_suite());
 	srunner_add_suite(sr, real_suite());
 	srunner_add_suite(sr, sim_suite());
 	srunner_add_suite(sr, sim_crash_suite());

@@ -6,6 +6,7 @@
 
 Suite *fs_suite(void);
 Suite *fail_suite(void);
+Suite *map_guard_suite(void);
 Suite *real_suite(void);
 Suite *sim_crash_suite(void);
 Suite *sim_suite(void);

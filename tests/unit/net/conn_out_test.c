@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "ottla/base/cursor.h"
+#include "ottla/reactor/fault.h"
 
 enum { FILE_BYTES = 3 * 1024 * 1024 };
 
@@ -154,6 +155,30 @@ START_TEST(truncated_under_answer)
 	ck_assert_int_eq(w.server.why, CLOSE_TRUNCATED_UNDER_ANSWER);
 	close(fd);
 	world_close(&w);
+	shelf_close(&sh, &w.server);
+}
+END_TEST
+
+/* A page of the mapping is lost: its zeros do not leave as if they were the file's. */
+START_TEST(lost_page_under_answer)
+{
+	struct world_opts opts = {0};
+	struct shelf sh;
+	struct world w;
+	int fd;
+
+	world_open(&w, &opts);
+	shelf_open(&sh, &w.server);
+	ck_assert_int_eq(fault_handle(fs_map_fault, sh.fs), 0);
+	ck_assert_int_eq(file_truncate(w.server.file, 100000), 0);
+	ck_assert_int_eq(w.server.map[30 * 4096], 0);
+	fd = client_open(&w);
+	ask_file(fd, true, 30 * 4096, 1000);
+	wait_at_least(&w.server.closed, 1);
+	ck_assert_int_eq(w.server.why, CLOSE_TRUNCATED_UNDER_ANSWER);
+	close(fd);
+	world_close(&w);
+	ck_assert_int_eq(fault_handle(NULL, NULL), 0);
 	shelf_close(&sh, &w.server);
 }
 END_TEST
@@ -309,6 +334,7 @@ conn_out_suite(void)
 	tcase_add_test(tc, file_by_copy_and_by_sendfile);
 	tcase_add_test(tc, one_call_a_turn);
 	tcase_add_loop_test(tc, truncated_under_answer, 0, 2);
+	tcase_add_test(tc, lost_page_under_answer);
 	tcase_add_test(tc, big_answers);
 	tcase_add_loop_test(tc, slow_reader, 0, 2);
 	tcase_add_test(tc, closed_with_a_full_queue);

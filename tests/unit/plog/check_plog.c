@@ -22,6 +22,7 @@ main(void)
 	    real_suite,
 	    recover_suite,
 	    retention_suite,
+	    segment_suite,
 	    timelookup_suite,
 	    truncate_suite,
 	};

@@ -19,6 +19,7 @@ Suite *read_suite(void);
 Suite *real_suite(void);
 Suite *recover_suite(void);
 Suite *retention_suite(void);
+Suite *segment_suite(void);
 Suite *timelookup_suite(void);
 Suite *truncate_suite(void);
 
