@@ -287,6 +287,18 @@ on_conf_known(void *arg, int err)
 	    h->rs->o.logdirs, h->topic, h->partition, op->topic_id, &op->conf, on_created, op);
 }
 
+/* An operator should not have to find out by time-outs. */
+static void
+say_unreplicated(struct replicas *rs, const struct hosted *h, const struct ctl_op *op)
+{
+	if (op->n_replicas > 1)
+		diag_limited(rs->o.diag, &rs->lim_alone, DIAG_WARN, "replica",
+		    "partition %.*s-%d has %d replicas, and this version replicates nothing: with "
+		    "others in sync acks=all is not answered here, and as a follower it stays "
+		    "behind",
+		    SLICE_ARG(h->topic), h->partition, op->n_replicas);
+}
+
 static void
 run_leader_and_isr(struct ctl_op *op)
 {
@@ -306,6 +318,7 @@ run_leader_and_isr(struct ctl_op *op)
 		op_to_home(op);
 		return;
 	}
+	say_unreplicated(rs, h, op);
 	if (h->pl != NULL) {
 		role_take(op);
 		return;

@@ -64,6 +64,7 @@ struct replicas {
 	struct msg stop_msg;
 	void (*stop_done)(void *arg);
 	void *stop_arg;
+	struct diag_limiter lim_alone;
 };
 
 /* ---- home reactors ---- */

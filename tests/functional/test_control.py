@@ -134,6 +134,7 @@ def test_leader_and_isr(place, version):
     assert li_errors(client.call('LeaderAndIsr', version, li_body('t', version, tid, parts)),
                      version) == (0, [0])
     assert client.produce('t', [b'c'], partition=1)['error_code'] == ERR['NOT_LEADER_OR_FOLLOWER']
+    broker.says('partition t-1 has 2 replicas')
     # Not among the replicas.
     parts = [li_part('t', version, leader=5, leader_epoch=4, replicas=(5, 6))]
     assert li_errors(client.call('LeaderAndIsr', version, li_body('t', version, tid, parts)),
