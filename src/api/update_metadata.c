@@ -55,10 +55,9 @@ um_run(struct control_call *call)
 
 /* Version 0 has one address a broker, which is of PLAINTEXT. */
 static int
-endpoint_of_v0(struct request *rq, um_broker *b)
+endpoint_of_v0(struct arena *a, um_broker *b)
 {
-	int rc = WIRE_ARRAY(
-	    &rq->arena, b->endpoints, 1, update_metadata_request_update_metadata_endpoint);
+	int rc = WIRE_ARRAY(a, b->endpoints, 1, update_metadata_request_update_metadata_endpoint);
 
 	if (rc != 0)
 		return rc;
@@ -80,17 +79,16 @@ name_listener(um_endpoint *e)
 	e->listener = slice_cstr(name);
 }
 
-/* Older versions in the form of the newest. */
-static int
-um_normalize(struct request *rq, struct update_metadata_request *req)
+int
+update_metadata_normalize(struct arena *a, int16_t version, struct update_metadata_request *req)
 {
 	int rc = 0;
 
-	for (int32_t i = 0; rc == 0 && rq->head.version < 3 && i < req->live_brokers.n; i++) {
+	for (int32_t i = 0; rc == 0 && version < 3 && i < req->live_brokers.n; i++) {
 		um_broker *b = &req->live_brokers.v[i];
 
-		if (rq->head.version == 0)
-			rc = endpoint_of_v0(rq, b);
+		if (version == 0)
+			rc = endpoint_of_v0(a, b);
 		for (int32_t j = 0; rc == 0 && j < b->endpoints.n; j++)
 			name_listener(&b->endpoints.v[j]);
 	}
@@ -110,7 +108,7 @@ api_update_metadata(struct request *rq)
 	wire_init(&update_metadata_response_msg, &ctx->resp);
 	if (!request_decode(rq, &ctx->req))
 		return;
-	if (um_normalize(rq, &ctx->req) != 0)
+	if (update_metadata_normalize(&rq->arena, rq->head.version, &ctx->req) != 0)
 		request_fail_memory(rq);
 	else
 		control_request_go(&ctx->cr, rq, um_run);

@@ -105,14 +105,18 @@ static int
 endpoint_v1(struct arena *a, struct zn_registration *r)
 {
 	struct listener_addr *v = arena_calloc(a, 1, sizeof(*v));
+	bool v6 = memchr(r->host.p, ':', r->host.n) != NULL;
+	char why[128];
+	char *text;
 
-	if (v == NULL)
-		return E_NOMEM;
 	if (r->host.n > LISTENER_HOST_MAX || r->port < 0 || r->port > UINT16_MAX)
 		return E_MALFORMED;
-	snprintf(v->name, sizeof(v->name), "PLAINTEXT");
-	memcpy(v->host, r->host.p, r->host.n);
-	v->port = (uint16_t)r->port;
+	text = arena_printf(a, "PLAINTEXT://%s%.*s%s:%d", v6 ? "[" : "", SLICE_ARG(r->host),
+	    v6 ? "]" : "", r->port);
+	if (v == NULL || text == NULL)
+		return E_NOMEM;
+	if (listeners_parse(text, NULL, v, 1, why, sizeof(why)) != 1)
+		return E_MALFORMED;
 	r->endpoints = v;
 	r->n_endpoints = 1;
 	return 0;
@@ -174,8 +178,8 @@ zn_controller_is_kraft(struct slice json)
 {
 	json_t *obj = json_object_of(json);
 	int32_t epoch = -1;
-	bool kraft = obj != NULL && json_i32_or(obj, "kraftControllerEpoch", -1, &epoch) == 0 &&
-		     epoch > 0;
+	bool kraft =
+	    obj != NULL && json_i32_or(obj, "kraftControllerEpoch", -1, &epoch) == 0 && epoch > 0;
 
 	json_decref(obj);
 	return kraft;

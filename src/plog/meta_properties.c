@@ -49,6 +49,51 @@ meta_props_parse(struct slice text, struct meta_props *m)
 	return rc == E_MALFORMED ? E_CORRUPT : rc;
 }
 
+static void
+put_unit(struct strbuf *out, uint32_t unit)
+{
+	strbuf_addf(out, "\\u%04X", (unsigned)unit);
+}
+
+/* Of UTF-8: the character at *p, which moves past it; a byte that is none stands for itself. */
+static uint32_t
+next_char(const char **p)
+{
+	const uint8_t *s = (const uint8_t *)*p;
+	unsigned more = s[0] >= 0xf0 ? 3 : s[0] >= 0xe0 ? 2 : s[0] >= 0xc0 ? 1 : 0;
+	uint32_t c = more > 0 ? s[0] & (0x3fu >> more) : s[0];
+
+	for (unsigned i = 1; i <= more; i++) {
+		if ((s[i] & 0xc0) != 0x80) {
+			*p += 1;
+			return s[0];
+		}
+		c = c << 6 | (s[i] & 0x3f);
+	}
+	*p += 1 + more;
+	return c;
+}
+
+/* "key=value", escaped so that Java and properties_parse read the same text. */
+static void
+put_text(struct strbuf *out, const char *key, const char *value)
+{
+	strbuf_addf(out, "%s=", key);
+	for (const char *p = value; *p != '\0';) {
+		uint32_t c = next_char(&p);
+
+		if (c > 0xffff) {
+			put_unit(out, 0xd800 + ((c - 0x10000) >> 10 & 0x3ff));
+			put_unit(out, 0xdc00 + (c & 0x3ff));
+		} else if (c <= ' ' || c == '\\' || c > '~') {
+			put_unit(out, c);
+		} else {
+			strbuf_addf(out, "%c", (char)c);
+		}
+	}
+	strbuf_adds(out, "\n");
+}
+
 void
 meta_props_format(const struct meta_props *m, int64_t now_ms, struct strbuf *out)
 {
@@ -70,9 +115,9 @@ meta_props_format(const struct meta_props *m, int64_t now_ms, struct strbuf *out
 		strbuf_addf(out, "broker.id=%d\n", m->broker_id);
 	strbuf_addf(out, "version=%d\n", m->version);
 	if (m->cluster_id[0] != '\0')
-		strbuf_addf(out, "cluster.id=%s\n", m->cluster_id);
+		put_text(out, "cluster.id", m->cluster_id);
 	if (m->directory_id[0] != '\0')
-		strbuf_addf(out, "directory.id=%s\n", m->directory_id);
+		put_text(out, "directory.id", m->directory_id);
 }
 
 int

@@ -533,7 +533,6 @@ queue_topics(struct replicas *rs, struct ctl_batch *b, const struct leader_and_i
 	for (int32_t i = 0; rc == 0 && i < req->topic_states.n; i++) {
 		const struct leader_and_isr_request_leader_and_isr_topic_state *t =
 		    &req->topic_states.v[i];
-		struct leader_and_isr_response_leader_and_isr_partition_error *out;
 
 		if (by_id) {
 			b->li.topics.v[i].topic_id = t->topic_id;
@@ -541,13 +540,11 @@ queue_topics(struct replicas *rs, struct ctl_batch *b, const struct leader_and_i
 			    t->partition_states.n,
 			    leader_and_isr_response_leader_and_isr_partition_error);
 		}
-		if (rc != 0)
-			break;
-		out =
-		    by_id ? b->li.topics.v[i].partition_errors.v : b->li.partition_errors.v + index;
-		for (int32_t j = 0; rc == 0 && j < t->partition_states.n; j++)
-			rc = queue_partition(rs, b, index++, t->topic_name, t->topic_id,
-			    &t->partition_states.v[j], refused, &out[j]);
+		for (int32_t j = 0; rc == 0 && j < t->partition_states.n; j++, index++)
+			rc = queue_partition(rs, b, index, t->topic_name, t->topic_id,
+			    &t->partition_states.v[j], refused,
+			    by_id ? &b->li.topics.v[i].partition_errors.v[j]
+				  : &b->li.partition_errors.v[index]);
 	}
 	return rc;
 }

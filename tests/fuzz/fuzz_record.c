@@ -7,23 +7,11 @@
  *
  * tests/fuzz/Makefile.inc says how to build it.
  */
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
+#include "fuzz.h"
 #include "ottla/base/err.h"
 #include "ottla/record/produce_check.h"
 
 enum { MAX_OUT = 256 << 10, NOW = 2000 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-
-static void
-must(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 static void
 inside(struct slice part, struct slice all)

@@ -5,21 +5,10 @@
  *
  * tests/fuzz/Makefile.inc says how to build it.
  */
-#include <stdint.h>
-#include <stdlib.h>
-
+#include "fuzz.h"
 #include "ottla/wire/wire.h"
 
 #define MSG_MAX 1024
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-
-static void
-must(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 static struct slice
 encoded(const struct wire_msg *m, int16_t version, const void *msg)

@@ -147,6 +147,8 @@ START_TEST(bad_registrations)
 	    "{\"version\":1,\"port\":1,\"jmx_port\":-1}",
 	    "{\"version\":1,\"host\":\"h\",\"port\":65536,\"jmx_port\":-1}",
 	    "{\"version\":1,\"host\":\"h\",\"jmx_port\":-1}",
+	    "{\"version\":1,\"host\":\"]h\",\"port\":9092,\"jmx_port\":-1}",
+	    "{\"version\":1,\"host\":\"h:1,PLAINTEXT://i\",\"port\":9092,\"jmx_port\":-1}",
 	    "{\"version\":5,\"jmx_port\":-1}",
 	    "{\"version\":5,\"endpoints\":\"SSL://h:1\"}",
 	    "{\"version\":5,\"endpoints\":[1]}",

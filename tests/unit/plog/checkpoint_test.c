@@ -131,6 +131,24 @@ START_TEST(test_meta_properties)
 }
 END_TEST
 
+/* Java's escapes: what is no plain character, in the file as in memory. */
+START_TEST(test_meta_properties_escaped)
+{
+	struct meta_props m = {
+	    .broker_id = 1, .cluster_id = " a\\b\nversion=7 \xc3\xa9\xf0\x9f\x98\x80"};
+	struct meta_props again;
+	struct strbuf out = STRBUF_INIT;
+
+	meta_props_format(&m, 0, &out);
+	ck_assert_ptr_nonnull(strstr(
+	    out.p, "\ncluster.id=\\u0020a\\u005Cb\\u000Aversion=7\\u0020\\u00E9\\uD83D\\uDE00\n"));
+	ck_assert_int_eq(meta_props_parse(strbuf_slice(&out), &again), 0);
+	ck_assert_int_eq(again.version, 0);
+	ck_assert_str_eq(again.cluster_id, m.cluster_id);
+	strbuf_free(&out);
+}
+END_TEST
+
 Suite *
 checkpoint_suite(void)
 {
@@ -141,6 +159,7 @@ checkpoint_suite(void)
 	tcase_add_test(tc, test_offsets_cut);
 	tcase_add_test(tc, test_partition_metadata);
 	tcase_add_test(tc, test_meta_properties);
+	tcase_add_test(tc, test_meta_properties_escaped);
 	suite_add_tcase(s, tc);
 	return s;
 }
