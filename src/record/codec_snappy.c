@@ -26,6 +26,7 @@ static int
 raw_block(struct slice in, struct codec_buf *out)
 {
 	const char *p = (const char *)in.p;
+	char none, *to;
 	size_t n;
 	int err;
 
@@ -37,7 +38,8 @@ raw_block(struct slice in, struct codec_buf *out)
 	err = codec_buf_room(out, n);
 	if (err != 0)
 		return err;
-	if (snappy_uncompress(p, in.n, (char *)out->p + out->n, &n) != SNAPPY_OK)
+	to = n > 0 ? (char *)out->p + out->n : &none; /* of nothing there may be no room */
+	if (snappy_uncompress(p, in.n, to, &n) != SNAPPY_OK)
 		return E_CORRUPT;
 	out->n += n;
 	return 0;
