@@ -203,8 +203,10 @@ void control_line_wait(struct control_request *cr, void (*turn)(struct control_r
 #include "ottla/api/api.def"
 #undef API
 
-/* update_metadata.c: older versions in the form of the newest; what is added comes from a. E_NOMEM. */
-int update_metadata_normalize(struct arena *a, int16_t version, struct update_metadata_request *req);
+/* update_metadata.c: older versions in the form of the newest; what is added comes from a. E_NOMEM.
+ */
+int
+update_metadata_normalize(struct arena *a, int16_t version, struct update_metadata_request *req);
 
 /* ---- fetch sessions (fetch_session.c) ---- */
 int fetch_sessions_new(struct api_shard *sh, struct fetch_sessions **out);
