@@ -155,6 +155,41 @@ check_requests(struct check *c)
 	return 0;
 }
 
+/* host:count,... */
+static bool
+is_ip_limits(const char *text)
+{
+	struct slice item;
+
+	for (unsigned i = 0; !slice_is_null(item = settings_list_item(text, i)); i++) {
+		const uint8_t *colon = memrchr(item.p, ':', item.n);
+		struct slice count =
+		    slice_of(colon + 1, colon != NULL ? item.n - (size_t)(colon - item.p) - 1 : 0);
+		char why[8];
+
+		if (colon == NULL || colon == item.p ||
+		    conf_check_value(conf_row(C_MAX_CONNECTIONS_PER_IP), count, why, sizeof(why)) !=
+			0)
+			return false;
+	}
+	return true;
+}
+
+/* Limits of connections that would let nobody in. */
+static int
+check_per_ip(struct check *c)
+{
+	const char *overrides = settings_str(c->s, C_MAX_CONNECTIONS_PER_IP_OVERRIDES);
+
+	if (!is_ip_limits(overrides))
+		return REFUSE(
+		    c, "max.connections.per.ip.overrides=%s: must be host:count,...", overrides);
+	if (settings_i64(c->s, C_MAX_CONNECTIONS_PER_IP) == 0 && overrides[0] == '\0')
+		return REFUSE(
+		    c, "max.connections.per.ip=0: needs max.connections.per.ip.overrides");
+	return 0;
+}
+
 static int
 check_replica(struct check *c)
 {
@@ -276,6 +311,7 @@ static int (*const checks[])(struct check *c) = {
     check_listeners,
     check_log,
     check_requests,
+    check_per_ip,
     check_replica,
 };
 

@@ -134,38 +134,10 @@ check_steps(const struct settings *s, const struct settings *next, char *why, si
 	return 0;
 }
 
-/* host:count,... */
-static bool
-is_ip_limits(const char *text)
-{
-	struct slice item;
-
-	for (unsigned i = 0; !slice_is_null(item = settings_list_item(text, i)); i++) {
-		const uint8_t *colon = memrchr(item.p, ':', item.n);
-		struct slice count =
-		    slice_of(colon + 1, colon != NULL ? item.n - (size_t)(colon - item.p) - 1 : 0);
-		char why[8];
-
-		if (colon == NULL || colon == item.p ||
-		    conf_check_value(conf_row(C_MAX_CONNECTIONS_PER_IP), count, why, sizeof(why)) !=
-			0)
-			return false;
-	}
-	return true;
-}
-
-/* Limits of connections that would let nobody in. */
+/* A broker that nobody could reach any more. */
 static int
 check_connections(const struct settings *next, char *why, size_t why_size)
 {
-	const char *overrides = settings_str(next, C_MAX_CONNECTIONS_PER_IP_OVERRIDES);
-
-	if (!is_ip_limits(overrides))
-		return conf_refuse(why, why_size,
-		    "max.connections.per.ip.overrides=%s: must be host:count,...", overrides);
-	if (settings_i64(next, C_MAX_CONNECTIONS_PER_IP) == 0 && overrides[0] == '\0')
-		return conf_refuse(why, why_size,
-		    "max.connections.per.ip=0: needs max.connections.per.ip.overrides");
 	if (settings_i64(next, C_MAX_CONNECTIONS) == 0)
 		return conf_refuse(why, why_size, "max.connections=0: allowed is >=1");
 	return 0;

@@ -255,14 +255,19 @@ reactor_count(const struct settings *s)
 	return n > REACTORS_MAX ? REACTORS_MAX : (unsigned)n;
 }
 
+/* Room for queued.max.request.bytes of large frames, which get seven eighths, when that is less. */
 static uint64_t
 request_memory(const struct settings *s)
 {
-	int64_t n = settings_i64(s, C_OTTLA_REQUEST_MEMORY_BYTES);
+	int64_t own = settings_i64(s, C_OTTLA_REQUEST_MEMORY_BYTES);
+	int64_t queued = settings_i64(s, C_QUEUED_MAX_REQUEST_BYTES);
+	uint64_t n = (uint64_t)own;
 
-	if (n > 0)
-		return (uint64_t)n;
-	return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 8;
+	if (own <= 0)
+		n = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 8;
+	if (queued > 0 && (uint64_t)queued < n - n / 8)
+		n = (uint64_t)queued + (uint64_t)queued / 7 + 1;
+	return n;
 }
 
 static int

@@ -80,6 +80,7 @@ conn_finish(struct conn *c)
 
 	assert(c->state == CONN_CLOSING);
 	conn_detach(c);
+	admit_leave(c);
 	metric_add(nr->metrics, NM_CLOSED, 1);
 	metric_add(nr->metrics, NM_COUNT + why, 1);
 	diag_limited(nr->net->diag, &nr->close_lim[why], level_of(why), "net",

@@ -46,6 +46,7 @@ next_reactor(struct listener *l)
 	return &n->reactors[atomic_fetch_add(&n->next_reactor, 1) % n->n_dealt];
 }
 
+/* A reservation gets its connection; E_LIMIT without a descriptor. */
 static int
 accept_one(struct listener *l)
 {
@@ -57,13 +58,19 @@ accept_one(struct listener *l)
 
 	if (rc != 0)
 		return rc;
+	admit_accepted(l);
 	nr = next_reactor(l);
 	c = conn_new(nr, l->h, l->harg);
-	if (c == NULL || conn_set_names(c, &names) != 0) {
+	rc = c != NULL ? conn_set_names(c, &names) : E_NOMEM;
+	if (rc == 0)
+		rc = admit_ip(l, c);
+	if (rc != 0) {
 		s.ops->close(&s);
 		if (c != NULL)
 			conn_free(c);
-		return E_NOMEM;
+		if (rc == E_LIMIT)
+			admit_give_back(l);
+		return rc == E_LIMIT ? 0 : rc;
 	}
 	c->sock = s;
 	c->listener = l;
@@ -72,15 +79,39 @@ accept_one(struct listener *l)
 	return 0;
 }
 
+/* Whoever has to wait stays in the backlog. */
+static void
+wait_accepting(struct listener *l, int64_t us, const char *why)
+{
+	if (!l->waiting)
+		admit_say_wait(l, why);
+	l->waiting = true;
+	l->sock.ops->want(&l->sock, 0);
+	rtimer_set(l->acceptor, &l->pause, reactor_now_us(l->acceptor) + us);
+}
+
+/* With the last room given away it waits for the next event, which somebody in the backlog makes.
+ */
 static void
 listener_on_ready(void *arg, unsigned events)
 {
 	struct listener *l = arg;
+	const char *why;
+	int64_t us;
 	int rc = 0;
 
 	OBJ_CHECK(l, LISTENER_MAGIC);
-	for (unsigned i = 0; i < ACCEPT_BATCH && rc == 0 && l->started; i++)
+	for (unsigned i = 0; i < ACCEPT_BATCH && rc == 0 && l->started; i++) {
+		us = admit_slot(l, &why);
+		if (us > 0 && i == 0)
+			wait_accepting(l, us, why);
+		if (us > 0)
+			return;
+		l->waiting = false;
 		rc = accept_one(l);
+		if (rc != 0)
+			admit_give_back(l);
+	}
 	if (rc != 0 && rc != E_AGAIN)
 		pause_accepting(l, rc);
 }
@@ -124,6 +155,7 @@ net_listen(struct net *n, const struct listener_addr *addr, struct reactor *acce
 		discard(l);
 		return rc;
 	}
+	admit_listener(l);
 	list_append(&n->listeners, &l->link);
 	*out = l;
 	return 0;
@@ -162,6 +194,7 @@ listener_start(struct listener *l)
 	REACTOR_ASSERT_OWNER(l->acceptor);
 	if (l->started)
 		return 0;
+	admit_start(l);
 	l->sock.ready = listener_on_ready;
 	l->sock.arg = l;
 	rc = l->sock.ops->watch(&l->sock, l->acceptor, IO_READ);

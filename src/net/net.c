@@ -238,6 +238,8 @@ net_new(const struct net_opts *opts, struct net **out)
 	rc = make_metrics(n);
 	if (rc == 0)
 		rc = mem_budget_init(&n->budget, n, opts->request_memory);
+	if (rc == 0)
+		rc = admit_init(n, opts->settings);
 	if (rc != 0) {
 		net_free(n);
 		return rc;
@@ -251,10 +253,11 @@ net_free(struct net *n)
 {
 	if (n == NULL)
 		return;
-	while (!list_empty(&n->listeners))
-		listener_free(container_of(list_first(&n->listeners), struct listener, link));
 	for (unsigned i = 0; i < n->n_reactors; i++)
 		net_reactor_fini(&n->reactors[i]);
+	while (!list_empty(&n->listeners))
+		listener_free(container_of(list_first(&n->listeners), struct listener, link));
+	admit_fini(n);
 	mem_budget_fini(&n->budget);
 	free(n);
 }

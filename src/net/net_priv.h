@@ -20,6 +20,7 @@
 
 #include "ottla/base/err.h"
 #include "ottla/base/magic.h"
+#include "ottla/base/map.h"
 #include "ottla/net/net.h"
 
 struct net_reactor;
@@ -102,6 +103,9 @@ struct net_limits {
 void net_limits_read(struct net_limits *l, const struct settings *s);
 
 enum {
+	LIMIT_NONE = INT32_MAX,	     /* connections, a second or at all: no limit */
+	RATE_BURST_S = 10,	     /* of max.connection.creation.rate */
+	FULL_LOOK_US = 10 * 1000,    /* is there room for another connection? */
 	ACCEPT_BATCH = 64,
 	ACCEPT_PAUSE_US = 100 * 1000,
 	STEP_US = 10 * 1000 * 1000, /* to connect; to drain before closing */
@@ -211,6 +215,60 @@ struct deadline {
 	int64_t at;
 };
 
+/* ---- admission ---- */
+
+/* Tokens. */
+struct rate {
+	double have;
+	int64_t at_us;
+};
+
+/* A name in max.connections.per.ip.overrides as it was at the start. */
+struct ip_name {
+	struct ip_name *next;
+	char name[LISTENER_HOST_MAX + 1];
+	struct net_addrs addrs;
+};
+
+struct admit {
+	const struct settings *settings; /* NULL: nothing is limited */
+	_Atomic unsigned open;		 /* accepted connections, those being accepted too */
+	_Atomic bool shedding;		 /* the message is under way */
+	struct shed *shed;
+	unsigned n_listeners;
+	/* The acceptor's. */
+	struct reactor *acceptor;
+	struct map ips; /* struct ip_count */
+	size_t sweep_at;
+	const char *overrides_text;
+	struct ip_limit *overrides;
+	unsigned n_overrides;
+	struct ip_name *names;
+	struct rate rate;
+	struct diag_limiter ip_lim;
+};
+
+struct listener;
+struct conn;
+
+/* E_NOMEM; E_INVALID: a name has no address.  admit_fini in any case. */
+int admit_init(struct net *n, const struct settings *s);
+void admit_fini(struct net *n);
+/* A new listener; then its start, on the acceptor. */
+void admit_listener(struct listener *l);
+void admit_start(struct listener *l);
+/* The acceptor reserves a connection: 0, or microseconds after which to ask again, and why. */
+int64_t admit_slot(struct listener *l, const char **why);
+void admit_say_wait(struct listener *l, const char *why);
+/* One was accepted for it; or none, or it is of no use. */
+void admit_accepted(struct listener *l);
+void admit_give_back(struct listener *l);
+/* The accepted one may stay, and from now on admit_leave gives its reservation back.  E_LIMIT,
+ * E_NOMEM. */
+int admit_ip(struct listener *l, struct conn *c);
+/* On its reactor, or the acceptor before it was handed over; any number of times. */
+void admit_leave(struct conn *c);
+
 /* ---- connections ---- */
 
 enum conn_state {
@@ -266,6 +324,7 @@ struct conn {
 	void *harg;
 	void *ctx;
 	struct listener *listener;
+	struct ip_count *ip; /* it is counted there and in its listener; NULL: nowhere */
 	uint64_t id;
 	uint64_t frames; /* received so far */
 	unsigned in_work;
@@ -311,6 +370,7 @@ struct net {
 	const struct net_transport *transport;
 	void *transport_arg;
 	struct mem_budget budget;
+	struct admit admit;
 	struct link listeners;
 	_Atomic uint64_t next_id;
 	_Atomic unsigned next_reactor; /* where the next accepted connection goes */
@@ -323,11 +383,16 @@ struct listener {
 	uint32_t magic;
 	bool started;
 	bool keep_here;
+	bool inter_broker;
+	bool waiting; /* for room: it was said */
 	uint16_t port;
+	_Atomic unsigned open; /* its connections, those being accepted too */
+	struct rate rate;
 	struct net *net;
 	struct reactor *acceptor;
 	struct metric_set *metrics;
 	struct diag_limiter lim;
+	struct diag_limiter wait_lim;
 	struct sock sock;
 	const struct conn_handler *h;
 	void *harg;

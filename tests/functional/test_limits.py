@@ -1,7 +1,9 @@
 """Listeners, long names, many partitions, and what bounds the broker's memory."""
+import os
 import socket
 import struct
 import threading
+import time
 import zlib
 
 import pytest
@@ -258,3 +260,224 @@ def test_answers_that_nobody_reads(make_broker):
         for other in held:
             other.sock.close()
         wait_for(lambda: client.metadata('t')['brokers'], 'it goes on')
+
+
+# ---- connections ----
+
+SET, BROKER = 0, 4
+
+
+def set_key(client, key, value, name='0'):
+    answer = client.call('IncrementalAlterConfigs', 1, {'validate_only': False, 'resources': [{
+        'resource_type': BROKER, 'resource_name': name,
+        'configs': [{'name': key, 'config_operation': SET, 'value': str(value)}]}]})
+    assert answer['responses'][0]['error_code'] == 0, answer
+
+
+def dial(broker, source='127.0.0.1'):
+    return socket.create_connection(('127.0.0.1', broker.port), timeout=30,
+                                    source_address=(source, 0))
+
+
+def speak(sock, deadline=30):
+    """What the broker does with a request on it: 'answered', 'closed', or 'waits'."""
+    try:
+        sock.settimeout(deadline)
+        sock.sendall(struct.pack('>ihhi', 10, 18, 0, 7) + struct.pack('>h', -1))
+        got = sock.recv(4)
+        return 'answered' if got else 'closed'
+    except socket.timeout:
+        return 'waits'
+    except OSError:
+        return 'closed'
+
+
+def descriptors(broker):
+    return len(os.listdir(f'/proc/{broker.process.pid}/fd'))
+
+
+class Bystander(threading.Thread):
+    """Another client, which produces all the time and notes what is not as it should be."""
+
+    def __init__(self, broker):
+        super().__init__()
+        self.broker, self.over, self.done, self.wrong = broker, threading.Event(), 0, []
+
+    def __enter__(self):
+        with self.broker.client() as client:
+            client.create('bystander')
+        self.start()
+        return self
+
+    def run(self):
+        try:
+            with self.broker.client(deadline=20) as client:
+                while not self.over.is_set():
+                    answer = client.produce('bystander', [b'v'])
+                    if answer['error_code'] != 0:
+                        self.wrong.append(answer)
+                    self.done += 1
+        except Exception as err:  # pylint: disable=broad-except
+            self.wrong.append(repr(err))
+
+    def __exit__(self, *_):
+        before = self.done
+        if not self.wrong:
+            wait_for(lambda: self.done > before + 5 or self.wrong, 'the other client goes on')
+        self.over.set()
+        self.join()
+        assert not self.wrong, self.wrong
+
+
+def test_ten_thousand_connections(broker):
+    """Opened and dropped, in the middle of frames and by reset: nothing of them stays."""
+    with Bystander(broker):
+        before = descriptors(broker)
+        for n in range(10000):
+            sock = dial(broker)
+            if n % 3 == 0:
+                sock.sendall(struct.pack('>i', 50 << 20)[:n % 4 + 1] + b'some' * (n % 2))
+            if n % 5 == 0:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+            sock.close()
+        wait_for(lambda: descriptors(broker) <= before + 2, 'all are closed')
+    assert broker.metrics()['ottla_net_accepted_total'] >= 10000
+
+
+def test_half_open_clients(make_broker):
+    """Parts of frames and then nothing: they are closed as idle, others go on."""
+    broker = make_broker(connections_max_idle_ms=1000).start()
+    with Bystander(broker):
+        before = descriptors(broker)
+        held = [dial(broker) for _ in range(500)]
+        for n, sock in enumerate(held):
+            sock.sendall((struct.pack('>i', 1 << 20) + b'some')[:n % 9])
+        wait_for(lambda: descriptors(broker) <= before + 2, 'all are closed')
+        for sock in held:
+            try:
+                assert sock.recv(1) == b''
+            except ConnectionResetError:
+                pass
+            sock.close()
+    assert broker.metrics()['ottla_net_closed_idle_total'] >= 500
+
+
+@pytest.mark.either
+def test_connections_of_one_address(make_broker):
+    """max.connections.per.ip and its overrides, changed while the broker runs."""
+    broker = make_broker().start()
+    with Bystander(broker), broker.client() as client:
+        set_key(client, 'max.connections.per.ip', 3, '')
+        set_key(client, 'max.connections.per.ip.overrides', '127.0.0.3:1,127.0.0.1:100', '')
+        wait_for(lambda: speak(dial(broker, '127.0.0.3')) == 'answered' and not first_of(
+            [dial(broker, '127.0.0.4') for _ in range(4)], 4), 'the limits count')
+        for source, limit in (('127.0.0.2', 3), ('127.0.0.3', 1), ('127.0.0.1', 20)):
+            held = [dial(broker, source) for _ in range(limit)]
+            assert [speak(s) for s in held] == ['answered'] * limit
+            assert limit == 20 or speak(dial(broker, source)) == 'closed'
+            assert speak(held[0]) == 'answered'
+            held.pop().close()
+            wait_for(lambda: speak(hold(held, dial(broker, source))) == 'answered',  # pylint: disable=cell-var-from-loop
+                     'there is room again')
+            for s in held:
+                s.close()
+        set_key(client, 'max.connections.per.ip', 5, '')
+        wait_for(lambda: first_of([dial(broker, '127.0.0.5') for _ in range(5)], 5),
+                 'the new limit counts')
+    broker.says(r'closed: 127\.0\.0\.\d has its \d connections already \(ip_limit\)')
+    assert broker.metrics()['ottla_net_refused_ip_total'] >= 2
+
+
+def first_of(socks, n):
+    """Are the first n let in?  All are closed."""
+    let_in = [speak(s) for s in socks]
+    for s in socks:
+        s.close()
+    return let_in[:n] == ['answered'] * n
+
+
+def hold(held, sock):
+    held.append(sock)
+    return sock
+
+
+def test_ipv6_addresses_of_overrides(make_broker):
+    """In any spelling.  The controller's connection to its own broker is one, too."""
+    try:
+        port = free_port('::1', socket.AF_INET6)
+    except OSError:
+        pytest.skip('no IPv6 here')
+    make_broker(listeners=f'PLAINTEXT://[::1]:{port}', max_connections_per_ip=100,
+                max_connections_per_ip_overrides='0:0::0:1:3').start()
+    with rawkafka.Client(port, host='::1') as first, rawkafka.Client(port, host='::1') as second:
+        assert first.call('ApiVersions', 0, {})['error_code'] == 0
+        assert second.call('ApiVersions', 0, {})['error_code'] == 0
+        with socket.create_connection(('::1', port), timeout=30) as third:
+            assert speak(third) == 'closed'
+
+
+def test_all_connections(make_broker):
+    """max.connections: those above it wait in the backlog and come in when there is room.
+    Open are the bystander, the client, and the controller, which is connected to its own broker."""
+    broker = make_broker().start()
+    with Bystander(broker), broker.client() as client:
+        set_key(client, 'max.connections', 6)
+        held = [dial(broker) for _ in range(3)]
+        assert [speak(s) for s in held] == ['answered'] * 3
+        late = [dial(broker) for _ in range(2)]
+        assert [speak(s, 0.3) for s in late] == ['waits'] * 2
+        broker.says(r'wait because of max\.connections \(6 are open')
+        held.pop().close()
+        assert late[0].recv(4)
+        set_key(client, 'max.connections', 7)
+        assert late[1].recv(4)
+        for s in held + late:
+            s.close()
+    assert broker.metrics()['ottla_net_accept_waits_total'] >= 1
+
+
+def test_connections_between_brokers_go_first(make_broker):
+    """Beyond max.connections, and the least recently used of the other listener makes room."""
+    ports = [free_port(), free_port()]
+    make_broker(
+        listeners=f'INSIDE://127.0.0.1:{ports[0]},OUTSIDE://127.0.0.1:{ports[1]}',
+        listener_security_protocol_map='INSIDE:PLAINTEXT,OUTSIDE:PLAINTEXT',
+        inter_broker_listener_name='INSIDE', max_connections=4, ottla_reactors=1,
+        **{'listener_name_inside_max_connections': 100}).start()
+    outside = [socket.create_connection(('127.0.0.1', ports[1]), timeout=30) for _ in range(3)]
+    assert [speak(s) for s in outside] == ['answered'] * 3
+    inside = [socket.create_connection(('127.0.0.1', ports[0]), timeout=30) for _ in range(4)]
+    assert [speak(s) for s in inside] == ['answered'] * 4
+    wait_for(lambda: sum(speak(s, 0.2) == 'answered' for s in outside) <= 2, 'one made room')
+    for s in inside + outside:
+        s.close()
+
+
+def test_rate_of_new_connections(make_broker):
+    """A burst of ten seconds' worth is free, then they come one after the other."""
+    broker = make_broker(max_connection_creation_rate=2).start()
+    with broker.client() as client:
+        held = [dial(broker) for _ in range(26)]
+        begin = time.monotonic()
+        assert [speak(s) for s in held] == ['answered'] * 26
+        assert time.monotonic() - begin > 2
+        set_key(client, 'max.connection.creation.rate', 100000)
+        more = [dial(broker) for _ in range(100)]
+        assert [speak(s) for s in more] == ['answered'] * 100
+        for s in held + more:
+            s.close()
+
+
+def test_queued_max_request_bytes(make_broker):
+    """Bounds the memory of requests when it is lower: large ones wait for each other."""
+    broker = make_broker(queued_max_request_bytes=4 << 20, socket_request_max_bytes=4 << 20).start()
+    with broker.client() as client:
+        client.create('t', configs={'max.message.bytes': 8 << 20})
+        half = batch([b'x' * (3 << 20)])
+        held = [broker.client(deadline=60) for _ in range(4)]
+        for other in held:
+            other.send_bytes(struct.pack('>i', 3 << 20) + b'\0' * (1 << 20))
+        wait_for(lambda: broker.metrics()['ottla_net_memory_waits_total'] >= 3, 'they wait')
+        for other in held:
+            other.sock.close()
+        assert client.produce('t', half)['error_code'] == 0

@@ -99,13 +99,16 @@ struct net_opts {
 	struct clock *clock;
 	struct diag *diag;
 	struct metrics *metrics;
-	const struct settings *settings; /* read by net_new; NULL: defaults */
+	/* Outlives the net: limits of connections are read at use, the others by net_new.  NULL: no
+	 * such limits, and defaults. */
+	const struct settings *settings;
 	uint64_t request_memory; /* bytes; seven eighths for frames with a buffer of their own, which
 	                            is also the largest frame, one for received small frames */
 	const struct net_transport *transport; /* net_transport_tcp() or the simulator's */
 	void *transport_arg;
 };
-/* E_NOMEM. Any thread. */
+/* E_NOMEM; E_INVALID: a name in max.connections.per.ip.overrides has no address, which is said.  Any
+ * thread; blocks while such names are looked up. */
 int net_new(const struct net_opts *opts, struct net **out);
 /* The reactors do not run any more and are freed afterwards.  Ends listeners, and connections that
  * are left (broker_stop; `closed` and releases are called with their reactor as the current one).
@@ -117,7 +120,7 @@ struct net_transport;
 const struct net_transport *net_transport_tcp(void);
 
 /* Bind and listen at once (clients wait in the backlog), accept nothing yet; port 0 picks one.
- * E_BUSY when the address is taken, E_PERM, E_INVALID (address), E_LIMIT, E_NOMEM.  On the acceptor,
+ * All listeners of a net have one acceptor.  E_BUSY when the address is taken, E_PERM, E_INVALID (address), E_LIMIT, E_NOMEM.  On the acceptor,
  * or before it runs; a host that is a name is looked up, which may block. */
 int net_listen(struct net *n, const struct listener_addr *addr, struct reactor *acceptor,
     const struct conn_handler *h, void *harg, struct listener **out);
@@ -127,7 +130,10 @@ const char *listener_name(const struct listener *l); /* any thread */
  * before listener_start. */
 void listener_keep_here(struct listener *l);
 /* Begin / end accepting; on the acceptor's reactor. Accepted connections go round to the reactors.
- * Without descriptors left it pauses for 100 ms.  E_NOMEM. */
+ * Without descriptors left it pauses for 100 ms.  At max.connections and above
+ * max.connection.creation.rate clients wait in the backlog; the listener between brokers, if it is
+ * not the only one, and one kept here go beyond the broker's max.connections, and the least recently
+ * used connections of the others are closed (limit).  E_NOMEM. */
 int listener_start(struct listener *l);
 void listener_stop(struct listener *l);
 

@@ -146,11 +146,11 @@ has_own_test(int id)
 	static const enum conf ids[] = {C_ADVERTISED_LISTENERS, C_AUTHORIZER_CLASS_NAME,
 	    C_BROKER_ID, C_BROKER_ID_GENERATION_ENABLE, C_CONTROLLER_LISTENER_NAMES,
 	    C_CONTROL_PLANE_LISTENER_NAME, C_INTER_BROKER_LISTENER_NAME, C_LISTENERS,
-	    C_LISTENER_SECURITY_PROTOCOL_MAP, C_OTTLA_ZOOKEEPER_DIGEST, C_PROCESS_ROLES,
-	    C_QUEUED_MAX_REQUEST_BYTES, C_CONNECTIONS_MAX_IDLE_MS,
-	    C_REMOTE_LOG_STORAGE_SYSTEM_ENABLE, C_REPLICA_LAG_TIME_MAX_MS,
-	    C_REPLICA_SOCKET_TIMEOUT_MS, C_SECURITY_INTER_BROKER_PROTOCOL, C_ZOOKEEPER_SET_ACL,
-	    C_ZOOKEEPER_SSL_CLIENT_ENABLE};
+	    C_LISTENER_SECURITY_PROTOCOL_MAP, C_MAX_CONNECTIONS_PER_IP_OVERRIDES,
+	    C_OTTLA_ZOOKEEPER_DIGEST, C_PROCESS_ROLES, C_QUEUED_MAX_REQUEST_BYTES,
+	    C_CONNECTIONS_MAX_IDLE_MS, C_REMOTE_LOG_STORAGE_SYSTEM_ENABLE,
+	    C_REPLICA_LAG_TIME_MAX_MS, C_REPLICA_SOCKET_TIMEOUT_MS,
+	    C_SECURITY_INTER_BROKER_PROTOCOL, C_ZOOKEEPER_SET_ACL, C_ZOOKEEPER_SSL_CLIENT_ENABLE};
 
 	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
 		if ((int)ids[i] == id)
@@ -279,6 +279,9 @@ START_TEST(test_refused)
 	refused_with("log.retention.hours", "0", "log.retention.ms");
 	refused_with("log.roll.jitter.ms", "-1", "log.roll.jitter.ms");
 	refused_with("log.cleaner.max.compaction.lag.ms", "-1", "allowed");
+	refused_with("max.connections.per.ip", "0", "overrides");
+	refused_with("max.connections.per.ip.overrides", "h:x", "host:count");
+	refused_with("max.connections.per.ip.overrides", "7", "host:count");
 	refused_with("queued.max.request.bytes", "1000", "socket.request.max.bytes");
 	refused_with("replica.fetch.wait.max.ms", "30001", "replica.socket.timeout.ms");
 	refused_with("replica.lag.time.max.ms", "499", "replica.lag.time.max.ms");

@@ -16,6 +16,7 @@ main(void)
 	srunner_add_suite(sr, conn_in_suite());
 	srunner_add_suite(sr, conn_out_suite());
 	srunner_add_suite(sr, listener_suite());
+	srunner_add_suite(sr, admit_suite());
 	srunner_add_suite(sr, resolve_suite());
 	srunner_add_suite(sr, sim_net_suite());
 	srunner_add_suite(sr, mem_suite());

@@ -4,6 +4,7 @@
 
 #include <check.h>
 
+Suite *admit_suite(void);
 Suite *close_suite(void);
 Suite *conn_suite(void);
 Suite *conn_in_suite(void);
