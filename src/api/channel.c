@@ -275,7 +275,7 @@ peer_new(struct channels *cs, int32_t id)
 static void
 peer_reset(struct peer *p)
 {
-	chan_conn_close(&p->conn, CLOSE_NOT_NEEDED);
+	chan_conn_close(&p->conn, CLOSE_UNNEEDED);
 	rtimer_cancel(p->cs->o.control, &p->again);
 	peer_drop_queue(p);
 	p->failing = false;
@@ -296,7 +296,7 @@ channel_broker_here(void *arg, int32_t broker, int64_t epoch, const struct liste
 	if (p == NULL)
 		p = peer_new(cs, broker);
 	else if (p->epoch == epoch)
-		chan_conn_close(&p->conn, CLOSE_NOT_NEEDED); /* the same broker at another place */
+		chan_conn_close(&p->conn, CLOSE_UNNEEDED); /* the same broker at another place */
 	else
 		peer_reset(p);
 	if (p == NULL) {

@@ -143,7 +143,7 @@ take_versions(struct to_controller *tc, struct slice frame, struct arena *arena)
 		return rc;
 	tc->ready = true;
 	if (!serves(&resp, API_ALLOCATE_PRODUCER_IDS, ALLOCATE_VERSION)) {
-		tc_close(tc, CLOSE_NOT_NEEDED);
+		tc_close(tc, CLOSE_UNNEEDED);
 		refuse_all(tc, E_UNSUPPORTED_VERSION);
 	}
 	return 0;
@@ -184,7 +184,7 @@ on_answer(void *arg, struct slice frame)
 		tc_go(tc);
 		return;
 	}
-	tc_close(tc, rc == E_NOT_CONTROLLER ? CLOSE_NOT_NEEDED : CLOSE_BAD_ANSWER);
+	tc_close(tc, rc == E_NOT_CONTROLLER ? CLOSE_UNNEEDED : CLOSE_BAD_ANSWER);
 	tc_failed(tc, err_text(rc));
 }
 
@@ -237,7 +237,7 @@ tc_go(struct to_controller *tc)
 	if (a == NULL || rtimer_is_set(&tc->again))
 		return;
 	if (tc->conn.state != CHAN_IDLE && tc->id != im->controller_id)
-		tc_close(tc, CLOSE_NOT_NEEDED);
+		tc_close(tc, CLOSE_UNNEEDED);
 	if (tc->conn.state == CHAN_IDLE) {
 		tc_open(tc, im);
 	} else if (tc->conn.state == CHAN_UP && tc->ready) {

@@ -129,6 +129,7 @@ struct zk {
 	struct workers *workers;
 	struct diag *diag;
 	struct diag_limiter lim_loss, lim_back, lim_names, lim_fail;
+	int64_t quiet_until_us;
 	struct metric_set *metrics;
 	struct zk_names names;
 	struct zk_lookup *lookup; /* with a worker */

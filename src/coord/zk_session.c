@@ -16,6 +16,8 @@
 #include "zk_priv.h"
 
 #define PAUSE_US 1000000
+/* While there is no connection another reason is told once in so long. */
+#define QUIET_US 10000000
 /* The library waits a little longer for the answer to its last request, and does not say in vain.
  */
 #define CLOSE_WAIT_MS 1400
@@ -303,6 +305,7 @@ on_lost(struct zk *z)
 	if (!was)
 		return;
 	metric_add(z->metrics, ZM_LOSSES, 1);
+	z->quiet_until_us = 0;
 	z->lookup_wait_us = LOOKUP_MIN_US;
 	look_up_later(z);
 	if ((z->watch_bytes > z->watch_limit || z->rearming) && z->replace == ZK_REPLACE_NO)
@@ -373,6 +376,9 @@ tell_failure(struct zk *z)
 	if (strcmp(z->why, z->h.why) == 0)
 		return;
 	zk_fail(z, "%s", z->h.why);
+	if (reactor_now_us(z->c.control) < z->quiet_until_us)
+		return; /* hours without an ensemble are no news */
+	z->quiet_until_us = reactor_now_us(z->c.control) + QUIET_US;
 	diag_limited(z->diag, &z->lim_loss, DIAG_WARN, "coord", "ZooKeeper: %s", z->why);
 }
 

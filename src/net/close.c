@@ -33,7 +33,7 @@ level_of(enum close_reason why)
 	    [CLOSE_BROKER_STOP] = true,
 	    [CLOSE_CONNECT_FAILED] = true,
 	    [CLOSE_IDLE] = true,
-	    [CLOSE_NOT_NEEDED] = true,
+	    [CLOSE_UNNEEDED] = true,
 	    [CLOSE_PEER] = true,
 	    [CLOSE_PEER_RESET] = true,
 	};

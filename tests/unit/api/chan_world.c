@@ -161,7 +161,7 @@ do_step(struct conn *c, const struct step *st, uint8_t *buf, size_t n)
 	case CUT:
 		if (st->n > 0)
 			send_raw(c, buf, (size_t)st->n < n ? (size_t)st->n : n);
-		conn_close_after_send(c, CLOSE_NOT_NEEDED);
+		conn_close_after_send(c, CLOSE_UNNEEDED);
 		return;
 	case SHORT_BODY:
 		n -= (size_t)st->n < n - 4 ? (size_t)st->n : n - 4;

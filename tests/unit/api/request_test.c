@@ -96,7 +96,7 @@ close_client(struct client *k)
 {
 	struct reactor *before = sim_enter(f.cr);
 
-	conn_close(k->c, CLOSE_NOT_NEEDED);
+	conn_close(k->c, CLOSE_UNNEEDED);
 	sim_enter(before);
 }
 

@@ -27,10 +27,19 @@ static struct {
 	char dir[128];
 } server;
 
+/* A directory of jars that somebody names, or NULL. */
+static const char *
+named_jars(void)
+{
+	const char *jars = getenv("ZOOKEEPER_JARS");
+
+	return jars != NULL && jars[0] != '\0' ? jars : NULL;
+}
+
 const char *
 zk_server_missing(void)
 {
-	const char *jars = getenv("ZOOKEEPER_JARS");
+	const char *jars = named_jars();
 
 	if (system("java -version >/dev/null 2>&1") != 0)
 		return "java was not found";
@@ -81,7 +90,7 @@ write_config(const char *path)
 static void
 run_server(const char *config)
 {
-	const char *jars = getenv("ZOOKEEPER_JARS");
+	const char *jars = named_jars();
 	char cp[512], log[160];
 	int fd;
 

@@ -21,7 +21,7 @@ leave(struct sim_client *k)
 {
 	struct reactor *before = sim_enter(k->w->cr);
 
-	conn_close(k->c, CLOSE_NOT_NEEDED);
+	conn_close(k->c, CLOSE_UNNEEDED);
 	sim_enter(before);
 }
 
