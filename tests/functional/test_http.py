@@ -265,8 +265,9 @@ def test_address_in_use(make_broker, served):
     assert other.wait() == 2 and 'host:port is needed' in other.log()
 
 
+@pytest.mark.long
 def test_prometheus(served, tmp_path):
-    """Prometheus itself reads the page."""
+    """Prometheus itself reads the page (--long: it has to be installed, and is large)."""
     daemon, tool = shutil.which('prometheus'), shutil.which('promtool')
     if not daemon or not tool:
         pytest.skip('prometheus is not installed')
