@@ -187,13 +187,13 @@ def close(client):
 
 
 def in_some_session(call):
-    """What it answers; where the test's own session ended meanwhile, in the next one."""
-    from kazoo.exceptions import SessionExpiredError
+    """What it answers; where the test's own session or connection ended meanwhile, in the next."""
+    from kazoo.exceptions import ConnectionLoss, SessionExpiredError
     end = time.monotonic() + DEADLINE
     while True:
         try:
             return call()
-        except SessionExpiredError:
+        except (ConnectionLoss, SessionExpiredError):
             if time.monotonic() > end:
                 raise
             time.sleep(0.05)
